@@ -1,0 +1,39 @@
+"""The vocabulary of suites: what to check, on which inputs, how strictly, and what to say."""
+
+from __future__ import annotations
+
+from autograder.checks import values
+from autograder.checks.battery import (
+    FunctionChecks,
+    OperatorChecks,
+    StableFunctionChecks,
+    StableOperatorChecks,
+)
+from autograder.checks.cases import Arguments, Case, Variation, arguments, custom, tensors
+from autograder.checks.compare import CheckFailed, assert_close, assert_results
+from autograder.checks.forall import for_all
+from autograder.checks.marks import contract, exercise
+from autograder.outcome import Failure
+from autograder.student import Student
+
+__all__ = [
+    "Arguments",
+    "Case",
+    "CheckFailed",
+    "Failure",
+    "FunctionChecks",
+    "OperatorChecks",
+    "StableFunctionChecks",
+    "StableOperatorChecks",
+    "Student",
+    "Variation",
+    "arguments",
+    "assert_close",
+    "assert_results",
+    "contract",
+    "custom",
+    "exercise",
+    "for_all",
+    "tensors",
+    "values",
+]

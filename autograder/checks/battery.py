@@ -1,0 +1,413 @@
+"""The standard batteries: what every function, and every forward/backward pair, is checked for.
+
+A suite's class inherits one of these and states only what differs: which functions, how their
+arguments are drawn, the oracle, and the natural size of the terms where it isn't the obvious one.
+
+    @exercise("matmul")
+    class TestMatmul(OperatorChecks):
+        forward, backward = "matmul", "matmul_backward"
+        cases = arguments(x=tensors("*batch d"), w=tensors("d e"))
+
+        def oracle(self, x, w):
+            return x @ w
+
+To drop a check that makes no sense for an exercise, set it to None (`test_empty = None`). The
+docstring of a check is the sentence a student reads; `{function}`, `{forward}` and `{backward}`
+stand for the functions' names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from gradescope_utils.autograder_utils.decorators import weight
+from hypothesis import strategies as st
+from torch import Tensor
+
+from autograder.checks import gradients
+from autograder.checks.cases import LAYOUTS, Arguments, Case, Variation, laid_out
+from autograder.checks.compare import CheckFailed, assert_close, assert_results
+from autograder.checks.forall import for_all
+from autograder.checks.marks import contract
+from autograder.outcome import Failure
+from autograder.student import Student
+
+__all__ = ["FunctionChecks", "OperatorChecks", "StableFunctionChecks", "StableOperatorChecks"]
+
+FLOAT32 = Variation(dtype=torch.float32)
+SMOOTH = Variation(sides=(1, 2), leading=1, smooth=True)
+Truth = Tensor | tuple[Tensor, ...]
+Scale = Tensor | Sequence[Tensor | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pullback:
+    """A call of a backward function: the forward's case and an upstream gradient."""
+
+    case: Case
+    grad_output: Tensor
+
+    def describe(self) -> str:
+        return self.case.describe({"grad_output": self.grad_output})
+
+
+@st.composite
+def _pullback(
+    draw: Callable[[st.SearchStrategy[Any]], Any],
+    oracle: Callable[..., Tensor],
+    cases: Arguments,
+    variation: Variation,
+) -> Pullback:
+    case = draw(cases.cases(variation))
+    output = gradients.truth(oracle, case.arguments)
+    grad = gradients.upstream_like(output, draw(st.integers(0, 2**32 - 1)), variation.dtype)
+    if variation.strided:
+        grad = laid_out(grad, draw(st.sampled_from(LAYOUTS)))
+    return Pullback(case, grad)
+
+
+class FunctionChecks:
+    """A function compared with its oracle."""
+
+    function: ClassVar[str]
+    cases: ClassVar[Arguments]
+    results: ClassVar[tuple[str, ...]] = ("the result",)
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    examples: ClassVar[int] = 12
+
+    def oracle(self, **arguments: Any) -> Any:
+        """The truth, from float64 copies of the arguments."""
+        raise NotImplementedError
+
+    def natural_size(self, **arguments: Any) -> Scale:
+        """How large the terms of the formula are, per element of the result.
+
+        By default the oracle of the arguments' absolute values: right for sums of products.
+        """
+        return self.oracle(**_absolute(arguments))  # type: ignore[no-any-return]
+
+    def prepare(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the student's function is given, where that differs from the oracle's arguments."""
+        return arguments
+
+    @weight(2)
+    def test_forward(self, student: Student) -> None:
+        """`{function}` gives the right values"""
+        for_all(self.cases.cases(), lambda case: self.check_forward(student, case), examples=16)
+
+    @weight(1)
+    def test_float32(self, student: Student) -> None:
+        """`{function}` keeps float32 inputs in float32, and is accurate there"""
+        for_all(
+            self.cases.cases(FLOAT32),
+            lambda case: self.check_forward(student, case, dtype=torch.float32),
+            examples=6,
+        )
+
+    @contract(after=("test_forward",))
+    def test_strided(self, student: Student) -> None:
+        """`{function}` accepts non-contiguous and expanded inputs"""
+        for_all(
+            self.cases.cases(Variation(strided=True)),
+            lambda case: self.check_forward(student, case),
+            examples=10,
+        )
+
+    @contract(after=("test_forward",))
+    def test_empty(self, student: Student) -> None:
+        """`{function}` handles dimensions of size 0"""
+        for_all(
+            self.cases.cases(Variation(empty=True)),
+            lambda case: self.check_forward(student, case),
+            examples=6,
+        )
+
+    @contract(after=("test_forward",))
+    def test_keywords(self, student: Student) -> None:
+        """`{function}` can be called with its parameters by name, and has the stated defaults"""
+
+        def body(case: Case) -> None:
+            given = self.prepare(case.arguments)
+            named = {k: v for k, v in given.items() if not self._is_default(k, v)}
+            answer = student.call(self.function, **named).value
+            self._compare(answer, case, torch.float64)
+
+        for_all(self.cases.cases(), body, examples=3)
+
+    @contract(after=("test_forward",))
+    def test_leaves_inputs_alone(self, student: Student) -> None:
+        """`{function}` does not change its inputs in place"""
+
+        def body(case: Case) -> None:
+            given = self.prepare(case.arguments)
+            _demand_unchanged(student, self.function, given)
+
+        for_all(self.cases.cases(), body, examples=4)
+
+    def check_forward(self, student: Student, case: Case, dtype: torch.dtype = torch.float64) -> None:
+        given = self.prepare(case.arguments)
+        answer = student.call(self.function, *given.values()).value
+        self._compare(answer, case, dtype)
+
+    def _compare(self, answer: Any, case: Case, dtype: torch.dtype) -> None:
+        expected = gradients.truth(self.oracle, case.arguments)
+        size = gradients.truth(self.natural_size, case.arguments)
+        assert_results(
+            answer,
+            expected,
+            function=self.function,
+            names=self.results,
+            scale=size,
+            dtype=dtype if _is_floating(expected) else None,
+        )
+
+    def _is_default(self, name: str, value: Any) -> bool:
+        return name in self.defaults and self.defaults[name] == value
+
+
+class OperatorChecks(FunctionChecks):
+    """A forward function and its backward, compared with torch.autograd and gradcheck."""
+
+    forward: ClassVar[str]
+    backward: ClassVar[str]
+    wrt: ClassVar[tuple[str, ...] | None] = None
+    gradcheck_cases: ClassVar[Arguments | None] = None
+
+    def __init_subclass__(cls) -> None:
+        if "forward" in cls.__dict__:
+            cls.function = cls.forward
+
+    def backward_arguments(self, arguments: Mapping[str, Any], output: Any) -> Mapping[str, Any]:
+        """What the backward function is given after grad_output; by default what the forward was.
+
+        `output` is the forward's right result, for functions whose backward takes it.
+        """
+        return arguments
+
+    def natural_gradients(self, grad_output: Tensor, **arguments: Any) -> Sequence[Tensor | None]:
+        """How large the terms of each gradient are.
+
+        By default the oracle's gradients at absolute values: right for sums of products.
+        """
+        sizes = _absolute(arguments)
+        return gradients.vjp(self.oracle, sizes, self._wrt(arguments), grad_output.abs())
+
+    @weight(4)
+    def test_gradients(self, student: Student) -> None:
+        """`{backward}` equals torch.autograd for random upstream gradients"""
+        for_all(
+            self.pullbacks(), lambda call: self.check_gradients(student, call),
+            examples=20,
+        )  # fmt: skip
+
+    @contract(after=("test_forward", "test_gradients"))
+    def test_gradcheck(self, student: Student) -> None:
+        """`{backward}` agrees with numerical derivatives of `{forward}` (gradcheck)"""
+        source = self.cases if self.gradcheck_cases is None else self.gradcheck_cases
+
+        def body(case: Case) -> None:
+            gradients.gradcheck(
+                lambda **given: student.call(self.forward, *self.prepare(given).values()).value,
+                lambda grad, given, output: self._call_backward(student, grad, given, output),
+                case.arguments,
+                self._wrt(case.arguments),
+                forward_name=self.forward,
+                backward_name=self.backward,
+            )
+
+        for_all(source.cases(SMOOTH), body, examples=2)
+
+    @contract(after=("test_gradients",))
+    def test_linear_in_upstream(self, student: Student) -> None:
+        """`{backward}` is linear in the upstream gradient"""
+
+        def body(call: Pullback) -> None:
+            first, case = call.grad_output, call.case
+            second = gradients.upstream_like(first, 1, first.dtype)
+            mixed = Pullback(case, 2.0 * first - 3.0 * second)
+            parts = [self._gradients(student, Pullback(case, grad)) for grad in (first, second)]
+            names = self._gradient_names(case)
+            expected = tuple(2.0 * a - 3.0 * b for a, b in zip(*parts, strict=True))
+            sizes = self.natural_gradients(
+                2.0 * first.abs() + 3.0 * second.abs(), **_exact(case.arguments)
+            )
+            answer = self._gradients(student, mixed)
+            for name, a, e, size in zip(names, answer, expected, sizes, strict=True):
+                assert_close(a, e, what=f"{name} for 2·g₁ − 3·g₂", scale=size)
+
+        for_all(self.pullbacks(), body, examples=3)
+
+    @weight(2)
+    def test_float32(self, student: Student) -> None:
+        """`{forward}` and `{backward}` keep float32 inputs in float32, and are accurate there"""
+        self.check_both(student, FLOAT32, examples=6)
+
+    @contract(after=("test_forward", "test_gradients"))
+    def test_strided(self, student: Student) -> None:
+        """`{forward}` and `{backward}` accept non-contiguous and expanded inputs"""
+        self.check_both(student, Variation(strided=True), examples=10)
+
+    @contract(after=("test_forward", "test_gradients"))
+    def test_empty(self, student: Student) -> None:
+        """`{forward}` and `{backward}` handle dimensions of size 0"""
+        self.check_both(student, Variation(empty=True), examples=6)
+
+    @contract(after=("test_forward", "test_gradients"))
+    def test_keywords(self, student: Student) -> None:
+        """`{forward}` and `{backward}` take their parameters by name and have the stated defaults"""
+        super().test_keywords(student)
+
+        def body(call: Pullback) -> None:
+            output = gradients.truth(self.oracle, call.case.arguments)
+            given = self.backward_arguments(call.case.arguments, output)
+            named = {k: v for k, v in given.items() if not self._is_default(k, v)}
+            answer = student.call(self.backward, grad_output=call.grad_output, **named).value
+            self.compare_gradients(answer, call)
+
+        for_all(self.pullbacks(), body, examples=3)
+
+    @contract(after=("test_forward", "test_gradients"))
+    def test_leaves_inputs_alone(self, student: Student) -> None:
+        """`{forward}` and `{backward}` do not change their inputs in place"""
+        super().test_leaves_inputs_alone(student)
+
+        def body(call: Pullback) -> None:
+            output = gradients.truth(self.oracle, call.case.arguments)
+            given = self.backward_arguments(call.case.arguments, output)
+            _demand_unchanged(
+                student, self.backward, {"grad_output": call.grad_output, **given}
+            )
+
+        for_all(self.pullbacks(), body, examples=4)
+
+    def check_both(self, student: Student, variation: Variation, examples: int) -> None:
+        def body(call: Pullback) -> None:
+            self.check_forward(student, call.case, dtype=variation.dtype)
+            self.check_gradients(student, call)
+
+        for_all(self.pullbacks(variation), body, examples=examples)
+
+    def pullbacks(
+        self, variation: Variation | None = None, cases: Arguments | None = None
+    ) -> st.SearchStrategy[Pullback]:
+        """Calls of the backward function, each with a random upstream gradient."""
+        return _pullback(
+            self.oracle,
+            self.cases if cases is None else cases,
+            Variation() if variation is None else variation,
+        )
+
+    def check_gradients(self, student: Student, call: Pullback) -> None:
+        output = gradients.truth(self.oracle, call.case.arguments)
+        answer = self._call_backward(student, call.grad_output, call.case.arguments, output)
+        self.compare_gradients(answer, call)
+
+    def compare_gradients(self, answer: Any, call: Pullback) -> None:
+        arguments, grad = call.case.arguments, call.grad_output
+        wrt = self._wrt(arguments)
+
+        def pull(upstream: Tensor) -> Tensor | tuple[Tensor, ...]:
+            found = gradients.vjp(self.oracle, arguments, wrt, upstream)
+            return found if len(found) > 1 else found[0]
+
+        assert_results(
+            answer,
+            pull(grad),
+            function=self.backward,
+            names=self._gradient_names(call.case),
+            scale=self.natural_gradients(grad.detach().double(), **_exact(arguments)),
+            dtype=grad.dtype,
+            unit_upstream=lambda: pull(torch.ones_like(grad)),
+        )
+
+    def _call_backward(
+        self, student: Student, grad: Tensor, arguments: Mapping[str, Any], output: Any
+    ) -> Any:
+        if isinstance(output, Tensor):
+            output = output.to(grad.dtype)
+        given = self.backward_arguments(arguments, output)
+        return student.call(self.backward, grad, *given.values()).value
+
+    def _gradients(self, student: Student, call: Pullback) -> tuple[Tensor, ...]:
+        output = gradients.truth(self.oracle, call.case.arguments)
+        answer = self._call_backward(student, call.grad_output, call.case.arguments, output)
+        many = answer if isinstance(answer, tuple | list) else (answer,)
+        if len(many) != len(self._gradient_names(call.case)):
+            raise CheckFailed(f"`{self.backward}` returned {len(many)} results")
+        return tuple(many)
+
+    def _wrt(self, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+        if self.wrt is not None:
+            return self.wrt
+        return tuple(
+            name
+            for name, value in arguments.items()
+            if isinstance(value, Tensor) and value.is_floating_point()
+        )
+
+    def _gradient_names(self, case: Case) -> tuple[str, ...]:
+        return tuple(f"grad_{name}" for name in self._wrt(case.arguments))
+
+
+class StableFunctionChecks(FunctionChecks):
+    """A function that must also be right where a naive formula overflows."""
+
+    @weight(2)
+    def test_extreme(self, student: Student) -> None:
+        """`{function}` is finite and right for inputs of extreme size"""
+        for dtype in (torch.float64, torch.float32):
+            for_all(
+                self.cases.cases(Variation(values="extreme", dtype=dtype)),
+                lambda case, dtype=dtype: self.check_forward(student, case, dtype=dtype),
+                examples=8,
+            )
+
+
+class StableOperatorChecks(OperatorChecks):
+    """A pair whose forward and gradient must also be right where a naive formula overflows."""
+
+    @weight(2)
+    def test_extreme(self, student: Student) -> None:
+        """`{forward}` and `{backward}` are finite and right for inputs of extreme size"""
+        for dtype in (torch.float64, torch.float32):
+            self.check_both(student, Variation(values="extreme", dtype=dtype), examples=8)
+
+
+def _demand_unchanged(student: Student, function: str, given: Mapping[str, Any]) -> None:
+    reply = student.call(function, *given.values())
+    if reply.mutated:
+        names = list(given)
+        changed = [names[int(key)] if key.isdigit() else key for key in reply.mutated]
+        raise CheckFailed(
+            Failure(
+                f"`{function}` changed its input {' and '.join(changed)} in place",
+                help="An in-place operation (`x += …`, `x[...] = …`, a method ending in _) wrote "
+                "into an argument. The caller still needs it: work on a new tensor.",
+            )
+        )
+
+
+def _absolute(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.detach().double().abs()
+        if isinstance(value, Tensor) and value.is_floating_point()
+        else value
+        for name, value in arguments.items()
+    }
+
+
+def _exact(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.detach().double()
+        if isinstance(value, Tensor) and value.is_floating_point()
+        else value
+        for name, value in arguments.items()
+    }
+
+
+def _is_floating(expected: Any) -> bool:
+    first = expected[0] if isinstance(expected, tuple | list) and expected else expected
+    return isinstance(first, Tensor) and first.is_floating_point()

@@ -1,0 +1,210 @@
+"""Strict comparison of an answer with the truth: structure, shape, dtype, finiteness, values.
+
+The accuracy rule: an element may differ from the expected one by at most `RTOL` times
+max(|expected|, natural size), where the natural size is what the terms of the formula have.
+Rounding in any sensible order of evaluation stays orders of magnitude below it (float64 has
+eps 2.2e-16, float32 1.2e-7); a wrong formula, float32 inside a float64 answer, or a finite
+difference (1e-8 at best) does not. Nothing is broadcast, and −0.0 equals 0.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autograder.errors import AutograderError
+from autograder.outcome import Failure
+
+__all__ = [
+    "RTOL",
+    "CheckFailed",
+    "Mismatch",
+    "assert_close",
+    "assert_results",
+    "describe",
+    "ordinal",
+]
+
+RTOL = {torch.float64: 1e-9, torch.float32: 1e-4}
+# What is this small beside the largest natural size of the tensor counts as zero.
+ZERO = {torch.float64: 1e-13, torch.float32: 1e-6}
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """What a wrong answer looked like, for the diagnosis: never shown as it is.
+
+    `unit_upstream` computes the gradients for an upstream gradient of ones.
+    """
+
+    function: str
+    actual: Any
+    expected: Any
+    unit_upstream: Callable[[], Any] | None = None
+
+
+class CheckFailed(AutograderError):
+    """An answer is wrong; `failure` says how, `mismatch` keeps the values for the diagnosis."""
+
+    def __init__(self, failure: Failure | str, mismatch: Mismatch | None = None) -> None:
+        self.failure = Failure(failure) if isinstance(failure, str) else failure
+        self.mismatch = mismatch
+        super().__init__(self.failure.rationale)
+
+    def with_example(self, example: str) -> CheckFailed:
+        """The same failure with a description of the input that shows it."""
+        return CheckFailed(replace(self.failure, example=example), self.mismatch)
+
+
+def assert_results(
+    actual: Any,
+    expected: Tensor | Sequence[Tensor],
+    *,
+    function: str,
+    names: Sequence[str],
+    scale: Tensor | Sequence[Tensor | None] | None = None,
+    dtype: torch.dtype | None = None,
+    rtol: float | None = None,
+    unit_upstream: Callable[[], Any] | None = None,
+) -> None:
+    """Compare everything that `function` returned with the truth.
+
+    One expected tensor demands a bare tensor; several demand a tuple (or list) of that length.
+    `names` are the results' names, for the message. Raises CheckFailed.
+    """
+    mismatch = Mismatch(function, actual, expected, unit_upstream)
+    try:
+        if isinstance(expected, Tensor):
+            one = scale if isinstance(scale, Tensor) or scale is None else scale[0]
+            assert_close(
+                actual, expected, what=f"`{function}`", scale=one, dtype=dtype, rtol=rtol
+            )
+            return
+        wanted = f"({', '.join(names)})"
+        if not isinstance(actual, tuple | list):
+            raise CheckFailed(
+                Failure(
+                    f"`{function}` must return a tuple of {len(expected)} tensors {wanted}",
+                    expected=f"a tuple of {len(expected)}",
+                    actual=describe(actual),
+                )
+            )
+        if len(actual) != len(expected):
+            raise CheckFailed(
+                Failure(
+                    f"`{function}` must return {len(expected)} tensors {wanted}",
+                    expected=f"{len(expected)} results",
+                    actual=f"{len(actual)} results",
+                )
+            )
+        scales = [None] * len(expected) if scale is None else list(scale)
+        for i, (a, e, s) in enumerate(zip(actual, expected, scales, strict=True)):
+            what = f"{names[i]}, the {ordinal(i)} result of `{function}`,"
+            assert_close(a, e, what=what, scale=s, dtype=dtype, rtol=rtol)
+    except CheckFailed as failed:
+        raise CheckFailed(failed.failure, mismatch) from None
+
+
+def assert_close(
+    actual: Any,
+    expected: Tensor,
+    *,
+    what: str,
+    scale: Tensor | float | None = None,
+    dtype: torch.dtype | None = None,
+    rtol: float | None = None,
+) -> None:
+    """Demand that `actual` is a tensor of `expected`'s shape with the same values.
+
+    `dtype` is the dtype the answer must have (default: that of `expected`); `expected` may be
+    more precise than that. `scale` is the natural size, a number or a tensor of the same shape.
+    Raises CheckFailed with the worst element.
+    """
+    if not isinstance(actual, Tensor):
+        raise CheckFailed(
+            Failure(f"{what} must be a torch.Tensor", "a torch.Tensor", describe(actual))
+        )
+    shape, wanted_shape = tuple(actual.shape), tuple(expected.shape)
+    if shape != wanted_shape:
+        raise CheckFailed(
+            Failure(f"{what} has the wrong shape", f"shape {wanted_shape}", f"shape {shape}")
+        )
+    wanted = expected.dtype if dtype is None else dtype
+    if actual.dtype != wanted:
+        raise CheckFailed(
+            Failure(f"{what} has the wrong dtype", _dtype_name(wanted), _dtype_name(actual.dtype))
+        )
+    if actual.numel() == 0:
+        return
+    if not wanted.is_floating_point:
+        bad = actual != expected
+        if bool(bad.any()):
+            _fail(what, actual, expected, bad, bad.double())
+        return
+    tolerance = RTOL[wanted] if rtol is None else rtol
+    truth, answer = expected.double(), actual.double()
+    finite = torch.isfinite(truth)
+    unequal = finite != torch.isfinite(answer)
+    special = ~finite & ~((answer == truth) | (answer.isnan() & truth.isnan()))
+    if bool((unequal | special).any()):
+        bad = unequal | special
+        _fail(what, actual, expected, bad, bad.double())
+    size = truth.abs()
+    if scale is not None:
+        natural = torch.as_tensor(scale, dtype=torch.float64)
+        size = torch.maximum(size, natural.expand_as(size))
+    size = torch.where(finite, size, 0.0)
+    error = torch.where(finite, (answer - truth).abs(), 0.0)
+    bad = error > torch.clamp(tolerance * size, min=ZERO[wanted] * float(size.max()))
+    if bool(bad.any()):
+        _fail(what, actual, expected, bad, torch.where(size > 0, error / size, torch.inf))
+
+
+def _fail(what: str, actual: Tensor, expected: Tensor, bad: Tensor, badness: Tensor) -> None:
+    count, total = int(bad.sum()), bad.numel()
+    flat = int(torch.where(bad, badness, -1.0).argmax())
+    index = tuple(int(i) for i in torch.unravel_index(torch.tensor(flat), bad.shape))
+    place = f"at index {list(index)}" if index else "(a 0-dim tensor)"
+    if total == 1:
+        rationale = f"{what} is wrong"
+    elif count == total:
+        rationale = f"{what} is wrong in all {total} values; the worst is {place}"
+    else:
+        rationale = f"{what} is wrong in {count} of {total} values; the worst is {place}"
+    raise CheckFailed(
+        Failure(rationale, number(expected[index].item()), number(actual[index].item()))
+    )
+
+
+def number(value: float) -> str:
+    """A number as a student reads it."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def ordinal(i: int) -> str:
+    """0 -> first."""
+    words = ("first", "second", "third", "fourth", "fifth")
+    return words[i] if i < len(words) else f"{i + 1}th"
+
+
+def describe(value: Any) -> str:
+    """What a value is, in a few words."""
+    if isinstance(value, Tensor):
+        return f"a {_dtype_name(value.dtype)} tensor of shape {tuple(value.shape)}"
+    if value is None:
+        return "None"
+    if isinstance(value, tuple | list):
+        inside = ", ".join(describe(element) for element in value[:4])
+        more = ", …" if len(value) > 4 else ""
+        return f"a {type(value).__name__} of {len(value)} ({inside}{more})"
+    if isinstance(value, bool | int | float):
+        return f"the {type(value).__name__} {number(value)}"
+    return f"an object of type {type(value).__name__}"
+
+
+def _dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,127 @@
+"""The oracle's gradients, and `torch.autograd.gradcheck` through the student's two functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autograder.checks.compare import CheckFailed
+from autograder.outcome import Failure
+
+__all__ = ["gradcheck", "truth", "upstream_like", "vjp"]
+
+Function = Callable[..., Tensor]
+
+
+def truth(function: Function, arguments: Mapping[str, Any]) -> Tensor:
+    """`function` of the arguments in float64, with contiguous copies, without a graph."""
+    with torch.no_grad():
+        return function(**{name: _exact(value) for name, value in arguments.items()})
+
+
+def vjp(
+    function: Function,
+    arguments: Mapping[str, Any],
+    wrt: Sequence[str],
+    grad_output: Tensor,
+) -> tuple[Tensor, ...]:
+    """torch.autograd's gradients of `function` with respect to the arguments named in `wrt`.
+
+    Everything is computed in float64; an argument that the output doesn't depend on has a
+    gradient of zeros.
+    """
+    exact = {name: _exact(value) for name, value in arguments.items()}
+    leaves = [exact[name].requires_grad_(True) for name in wrt]
+    with torch.enable_grad():
+        output = function(**exact)
+        if not output.requires_grad:
+            return tuple(torch.zeros_like(leaf).detach() for leaf in leaves)
+        return torch.autograd.grad(
+            output, leaves, grad_output.detach().double(), materialize_grads=True
+        )
+
+
+def upstream_like(output: Tensor, seed: int, dtype: torch.dtype) -> Tensor:
+    """A random upstream gradient for `output`: never ones, so that ignoring it shows."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(output.shape, generator=generator, dtype=torch.float64).to(dtype)
+
+
+def gradcheck(
+    forward: Function,
+    backward: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    wrt: Sequence[str],
+    *,
+    forward_name: str,
+    backward_name: str,
+) -> None:
+    """Compare `backward` with numerical derivatives of `forward` (both the student's).
+
+    `forward(**arguments)` returns a tensor; `backward(grad_output, arguments, output)` returns
+    the gradients. Uses torch.autograd.gradcheck in float64 (central differences, eps 1e-6).
+    Raises CheckFailed.
+    """
+    fixed = {name: value for name, value in arguments.items() if name not in wrt}
+
+    class Node(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *leaves: Tensor) -> Any:
+            given = _assemble(arguments, wrt, leaves, fixed)
+            output = forward(**given)
+            ctx.given, ctx.output = given, output
+            return output
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Any) -> Any:
+            result = backward(grads[0].contiguous(), ctx.given, ctx.output)
+            return tuple(result) if isinstance(result, tuple | list) else result
+
+    leaves = tuple(_exact(arguments[name]).requires_grad_(True) for name in wrt)
+    try:
+        torch.autograd.gradcheck(
+            Node.apply, leaves, eps=1e-6, atol=1e-6, rtol=1e-4, check_undefined_grad=False
+        )
+    except torch.autograd.gradcheck.GradcheckError as error:  # type: ignore[attr-defined]
+        raise CheckFailed(
+            Failure(
+                f"`{backward_name}` does not agree with numerical derivatives of your own "
+                f"`{forward_name}`",
+                *_jacobians(str(error)),
+            )
+        ) from None
+
+
+def _assemble(
+    arguments: Mapping[str, Any],
+    wrt: Sequence[str],
+    leaves: Sequence[Tensor],
+    fixed: Mapping[str, Any],
+) -> dict[str, Any]:
+    moving = dict(zip(wrt, (leaf.detach() for leaf in leaves), strict=True))
+    return {name: moving[name] if name in moving else fixed[name] for name in arguments}
+
+
+def _jacobians(text: str) -> tuple[str | None, str | None]:
+    numerical, analytical = None, None
+    if "numerical:" in text and "analytical:" in text:
+        head, tail = text.split("analytical:", 1)
+        numerical = "a Jacobian of " + _squeeze(head.split("numerical:", 1)[1])
+        analytical = "a Jacobian of " + _squeeze(tail)
+    return numerical, analytical
+
+
+def _squeeze(text: str) -> str:
+    inside = text.strip().removeprefix("tensor(")
+    inside = inside.split(", dtype", 1)[0].split(")\n", 1)[0]
+    return " ".join(inside.split())[:160]
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        copy = value.detach().clone(memory_format=torch.contiguous_format)
+        return copy.double() if copy.is_floating_point() else copy
+    return value

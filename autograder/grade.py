@@ -1,0 +1,337 @@
+"""Grading one submission, from its files to a result: the one flow, top to bottom."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Protocol
+
+import hypothesis
+import numpy
+import pytest
+import torch
+
+import autograder
+from autograder.assignment import Assignment
+from autograder.attempt import Attempt
+from autograder.checks.diagnose import diagnose
+from autograder.config import Exercise
+from autograder.errors import GraderError
+from autograder.outcome import Failure, Outcome
+from autograder.policy import PolicyReport, SourceError, check_source, tripwires
+from autograder.pytest_plugin import CheckSpec, Ending
+from autograder.result import CheckResult, ExerciseResult, Result, Status
+from autograder.sandbox import Isolation, Sandbox, Tripwires, WorkerLimits
+from autograder.scoring import gated, maxima, total
+from autograder.student import Backend, InProcess, Student, StudentFault
+from autograder.submission import Submission
+from autograder.suite import Suite
+
+__all__ = ["Grader"]
+
+Progress = Callable[[Result], None]
+
+
+class Opened(Backend, Protocol):
+    """A backend that is told which exercise comes next."""
+
+    def begin(self, exercise: Exercise) -> None: ...
+
+
+class Grader:
+    """Grades submissions of one assignment, one after another, keeping everything warm.
+
+    Use it as a context manager. `in_process` calls the student's code without any sandbox: for
+    benchmarks and for debugging a suite, never for a grade that counts.
+    """
+
+    def __init__(self, assignment: Assignment, isolation: Isolation = Isolation.AUTO) -> None:
+        self.assignment = assignment
+        config = assignment.config
+        names, operators = tripwires(config.policy)
+        self._sandbox = Sandbox(
+            isolation,
+            WorkerLimits(memory_mib=config.limits.memory_mib),
+            Tripwires(names=names, operators=operators),
+        )
+        self._suite = Suite(assignment.suite)
+        self._maxima: dict[str, float] = {}
+
+    def __enter__(self) -> Grader:
+        # The zygote imports torch while the suite is being collected.
+        self._sandbox.start()
+        torch.set_num_threads(1)
+        try:
+            self._suite.__enter__()
+            self._maxima = maxima(self.assignment.config, self._suite.checks)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._suite.close()
+        self._sandbox.close()
+
+    @property
+    def checks(self) -> tuple[CheckSpec, ...]:
+        return self._suite.checks
+
+    def grade(
+        self,
+        submission: Submission,
+        *,
+        seed: int = 0,
+        only: Collection[str] | None = None,
+        progress: Progress | None = None,
+    ) -> Result:
+        """The result of `submission`.
+
+        `seed` chooses another set of generated cases; `only` restricts grading to some exercises
+        (the rest is `not_run`); `progress` is called with the incomplete result after each check.
+        Never raises for what a submission does.
+        """
+        tally = _Tally(self, submission, progress)
+        try:
+            return self._grade(submission, tally, seed, only)
+        except GraderError as error:
+            return tally.broken(str(error))
+
+    def grade_in_process(self, module: InProcess, *, seed: int = 0) -> Result:
+        """The result of an imported module, called directly (no policy, no sandbox, no limits)."""
+        tally = _Tally(self, Submission.from_files({}), None)
+        for exercise in self.assignment.config.exercises:
+            self._run_exercise(exercise, _Unsandboxed(module), tally, seed)
+        return tally.result(complete=True)
+
+    def _grade(
+        self, submission: Submission, tally: _Tally, seed: int, only: Collection[str] | None
+    ) -> Result:
+        config = self.assignment.config
+        missing = [name for name in config.files if name not in submission.files]
+        if missing:
+            found = ", ".join(sorted(submission.files)) or "none of them"
+            return tally.rejected(
+                f"{' and '.join(missing)} is missing from the submission (found: {found}); "
+                f"hand in {' and '.join(config.files)}"
+            )
+        try:
+            report = self._policy(submission)
+        except SourceError as error:
+            return tally.rejected(str(error))
+        if report.module_level:
+            return tally.rejected(*(violation.message for violation in report.module_level[:5]))
+        tally.note(*(f"note: {violation.message}" for violation in report.elsewhere[:3]))
+        with Attempt(self._sandbox, config, submission.files) as attempt:
+            try:
+                attempt.open()
+            except StudentFault as fault:
+                return tally.rejected(_sentence(fault.failure))
+            tally.isolation = dict(self._sandbox.layers)
+            for exercise in config.exercises:
+                if only is not None and exercise.id not in only:
+                    continue
+                forbidden = [
+                    v for name in exercise.functions for v in report.by_function.get(name, ())
+                ]
+                if forbidden:
+                    tally.forbid(exercise, Failure(forbidden[0].message))
+                else:
+                    self._run_exercise(exercise, attempt, tally, seed)
+        return tally.result(complete=True)
+
+    def _policy(self, submission: Submission) -> PolicyReport:
+        config = self.assignment.config
+        name = config.files[0]
+        return check_source(submission.files[name], name, config.functions, config.policy)
+
+    def _run_exercise(
+        self, exercise: Exercise, backend: Opened, tally: _Tally, seed: int
+    ) -> None:
+        backend.begin(exercise)
+        student = Student(backend, self.assignment.config.functions)
+        known = [m for m in self.assignment.misconceptions if m.exercise == exercise.id]
+        for check in self.checks:
+            if check.exercise != exercise.id:
+                continue
+            blocked = gated(check, tally.done)
+            if blocked is not None:
+                tally.skip(check, blocked)
+                continue
+            ending = self._suite.run(check, student, seed)
+            if ending.outcome is Outcome.GRADER_ERROR:
+                # Bad luck (a full disk, a starved machine) deserves a second try; a bug repeats.
+                ending = self._suite.run(check, student, seed)
+            if ending.failure is not None and ending.mismatches:
+                explained = diagnose(ending.failure, ending.mismatches, ending.evidence, known)
+                ending = replace(ending, failure=explained)
+            if ending.outcome is Outcome.FORBIDDEN and ending.failure is not None:
+                tally.forbid(exercise, ending.failure)
+                return
+            tally.add(check, ending)
+
+
+class _Unsandboxed:
+    """An in-process module as a backend that is told about exercises (and doesn't mind)."""
+
+    def __init__(self, module: InProcess) -> None:
+        self.call = module.call
+
+    def begin(self, exercise: Exercise) -> None:
+        pass
+
+
+class _Tally:
+    """The result while it comes into being."""
+
+    def __init__(self, grader: Grader, submission: Submission, progress: Progress | None) -> None:
+        self._config = grader.assignment.config
+        self._checks = grader.checks
+        self._maxima = grader._maxima
+        self._progress = progress
+        self._began = time.perf_counter()
+        self._messages = list(submission.notes)
+        self._faults: list[str] = []
+        self.isolation: Mapping[str, str] = {}
+        self.done: dict[str, CheckResult] = {}
+
+    def note(self, *lines: str) -> None:
+        self._messages.extend(lines)
+
+    def add(self, check: CheckSpec, ending: Ending) -> None:
+        most = self._maxima[check.id]
+        if ending.outcome is Outcome.GRADER_ERROR:
+            self._faults.append(ending.fault or check.id)
+        lost = ending.outcome is Outcome.GRADER_ERROR
+        leaderboard = None
+        if check.leaderboard is not None and ending.leaderboard is not None:
+            column, order = check.leaderboard
+            leaderboard = {"name": column, "value": ending.leaderboard, "order": order}
+        self._put(
+            check,
+            ending.outcome,
+            ending.failure,
+            score=None if lost else round(most * ending.fraction, 2),
+            seconds=ending.seconds,
+            leaderboard=leaderboard,
+        )
+
+    def skip(self, check: CheckSpec, gate: CheckResult) -> None:
+        """Record a check that would earn nothing, because `gate` did not pass."""
+        failure = gate.failure
+        if gate.outcome is Outcome.RAISED and failure is not None and _stub(failure):
+            self._put(check, Outcome.RAISED, failure)
+            return
+        self._put(check, Outcome.NOT_RUN, Failure(f"counts only once this passes: {gate.title}"))
+
+    def forbid(self, exercise: Exercise, failure: Failure) -> None:
+        """Record that the policy costs a whole exercise."""
+        for check in self._checks:
+            if check.exercise == exercise.id:
+                self._put(check, Outcome.FORBIDDEN, failure)
+
+    def rejected(self, *lines: str) -> Result:
+        """The result of a submission that can't be used at all."""
+        self.note(*lines)
+        for check in self._checks:
+            self._put(check, Outcome.NOT_RUN, Failure("the submission was rejected"))
+        return replace(self.result(complete=True), status=Status.REJECTED, score=0.0)
+
+    def broken(self, fault: str) -> Result:
+        """The result when the grader itself failed: no score."""
+        self._faults.append(fault)
+        failure = Failure("not graded: a fault of the grader, not of your code")
+        for check in self._checks:
+            if check.id not in self.done:
+                self._put(check, Outcome.GRADER_ERROR, failure, score=None)
+        return self.result(complete=True)
+
+    def _put(
+        self,
+        check: CheckSpec,
+        outcome: Outcome,
+        failure: Failure | None,
+        *,
+        score: float | None = 0.0,
+        seconds: float = 0.0,
+        leaderboard: Mapping[str, object] | None = None,
+    ) -> None:
+        exercise = self._config.exercise(check.exercise)
+        self.done[check.id] = CheckResult(
+            id=check.id,
+            title=check.title,
+            outcome=outcome,
+            score=score,
+            max_score=self._maxima[check.id],
+            seconds=seconds,
+            failure=failure,
+            visibility=check.visibility or exercise.visibility,
+            number=check.number,
+            tags=check.tags,
+            leaderboard=leaderboard,
+        )
+        if self._progress is not None:
+            self._progress(self.result(complete=False))
+
+    def result(self, *, complete: bool) -> Result:
+        waiting = Failure("not run" if complete else "not graded yet")
+        exercises = []
+        for exercise in self._config.exercises:
+            checks = tuple(
+                self.done.get(check.id)
+                or CheckResult(
+                    check.id, check.title, Outcome.NOT_RUN, 0.0, self._maxima[check.id],
+                    failure=waiting, visibility=check.visibility or exercise.visibility,
+                )
+                for check in self._checks
+                if check.exercise == exercise.id
+            )  # fmt: skip
+            score = total([check.score for check in checks])
+            exercises.append(
+                ExerciseResult(exercise.id, exercise.title, score, exercise.points, checks)
+            )
+        score = total([exercise.score for exercise in exercises])
+        faulty = bool(self._faults)
+        return Result(
+            assignment=self._config.id,
+            title=self._config.title,
+            status=Status.GRADER_ERROR if faulty else Status.GRADED,
+            score=None if faulty else score,
+            max_score=self._config.max_score,
+            exercises=tuple(exercises),
+            isolation=self.isolation,
+            messages=tuple(self._messages),
+            versions=versions(),
+            seconds=round(time.perf_counter() - self._began, 3),
+            complete=complete,
+            feedback=self._config.feedback,
+            visibility=self._config.visibility,
+            fault="\n".join(self._faults) or None,
+        )
+
+
+def versions() -> dict[str, str]:
+    """What a grade depends on beside the assignment."""
+    return {
+        "autograder": autograder.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "pytest": pytest.__version__,
+        "hypothesis": hypothesis.__version__,
+    }
+
+
+def _stub(failure: Failure) -> bool:
+    return "NotImplementedError" in failure.rationale or "not implemented" in failure.rationale
+
+
+def _sentence(failure: Failure) -> str:
+    place = f"{failure.where}: " if failure.where else ""
+    more = f" ({failure.help})" if failure.help else ""
+    return f"{place}{failure.rationale}{more}"

@@ -1,0 +1,1 @@
+"""Renderings of a result: pure functions, one file per output."""
