@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from autograder.attempt import Attempt
 from autograder.checks.diagnose import diagnose
 from autograder.config import Exercise
 from autograder.errors import GraderError
+from autograder.misconceptions import Misconception
 from autograder.outcome import Failure, Outcome
 from autograder.policy import PolicyReport, SourceError, check_source, tripwires
 from autograder.pytest_plugin import CheckSpec, Ending
@@ -167,13 +168,22 @@ class Grader:
             if ending.outcome is Outcome.GRADER_ERROR:
                 # Bad luck (a full disk, a starved machine) deserves a second try; a bug repeats.
                 ending = self._suite.run(check, student, seed)
-            if ending.failure is not None and ending.mismatches:
-                explained = diagnose(ending.failure, ending.mismatches, ending.evidence, known)
-                ending = replace(ending, failure=explained)
+            if ending.failure is not None:
+                ending = replace(ending, failure=_explained(ending.failure, ending, known))
             if ending.outcome is Outcome.FORBIDDEN and ending.failure is not None:
                 tally.forbid(exercise, ending.failure)
                 return
             tally.add(check, ending)
+
+
+def _explained(
+    failure: Failure, ending: Ending, known: Sequence[Misconception]
+) -> Failure:
+    """The failure with a hint: of the misconception that the check named, or of a diagnosis."""
+    if failure.misconception is not None:
+        hints = [m.hint for m in known if m.id == failure.misconception]
+        return replace(failure, help=failure.help or (hints[0] if hints else None))
+    return diagnose(failure, ending.mismatches, ending.evidence, known)
 
 
 class _Unsandboxed:

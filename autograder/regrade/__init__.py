@@ -1,0 +1,1 @@
+"""Grading whole cohorts: where submissions come from, and what is said about all of them."""
