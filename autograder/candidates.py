@@ -8,7 +8,7 @@ from typing import Literal
 
 from autograder.assignment import Assignment
 from autograder.handout import render_stub
-from autograder.misconceptions import swapped_source
+from autograder.misconceptions import Misconception, swapped_source
 
 __all__ = ["Candidate", "candidates"]
 
@@ -86,10 +86,15 @@ def candidates(assignment: Assignment, seeds: int = 3) -> Iterator[Candidate]:
         yield Candidate(
             "misconception",
             misconception.id,
-            {**files, main: swapped_source(source, misconception).encode()},
+            _swapped(files, misconception),
             exercise=misconception.exercise,
             replaces=misconception.replaces,
         )
+
+
+def _swapped(files: dict[str, bytes], misconception: Misconception) -> dict[str, bytes]:
+    name = f"{misconception.module}.py"
+    return {**files, name: swapped_source(files[name].decode(), misconception).encode()}
 
 
 def trivial_source(name: str, functions: tuple[str, ...]) -> str:

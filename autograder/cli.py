@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
+
 import typer
 
 from autograder import __version__
@@ -407,10 +407,10 @@ def main() -> None:
     except GraderError as error:
         _complain(f"autograder: fault of the grader: {error}")
         code = 2
-    except click.exceptions.Abort:
+    except typer.Abort:
         _complain("autograder: interrupted")
         code = 130
-    except click.ClickException as error:
+    except typer.TyperException as error:
         _complain(f"autograder: {error.format_message()} (see autograder --help)")
         code = 1
     except BrokenPipeError:

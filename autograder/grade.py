@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -19,7 +19,6 @@ from autograder.attempt import Attempt
 from autograder.checks.diagnose import diagnose
 from autograder.config import Exercise
 from autograder.errors import GraderError
-from autograder.misconceptions import Misconception
 from autograder.outcome import Failure, Outcome
 from autograder.policy import PolicyReport, SourceError, check_source, tripwires
 from autograder.pytest_plugin import CheckSpec, Ending
@@ -156,7 +155,6 @@ class Grader:
     ) -> None:
         backend.begin(exercise)
         student = Student(backend, self.assignment.config.functions)
-        known = [m for m in self.assignment.misconceptions if m.exercise == exercise.id]
         for check in self.checks:
             if check.exercise != exercise.id:
                 continue
@@ -169,21 +167,21 @@ class Grader:
                 # Bad luck (a full disk, a starved machine) deserves a second try; a bug repeats.
                 ending = self._suite.run(check, student, seed)
             if ending.failure is not None:
-                ending = replace(ending, failure=_explained(ending.failure, ending, known))
+                ending = replace(ending, failure=self._explained(ending.failure, ending, exercise))
             if ending.outcome is Outcome.FORBIDDEN and ending.failure is not None:
                 tally.forbid(exercise, ending.failure)
                 return
             tally.add(check, ending)
 
-
-def _explained(
-    failure: Failure, ending: Ending, known: Sequence[Misconception]
-) -> Failure:
-    """The failure with a hint: of the misconception that the check named, or of a diagnosis."""
-    if failure.misconception is not None:
-        hints = [m.hint for m in known if m.id == failure.misconception]
-        return replace(failure, help=failure.help or (hints[0] if hints else None))
-    return diagnose(failure, ending.mismatches, ending.evidence, known)
+    def _explained(self, failure: Failure, ending: Ending, exercise: Exercise) -> Failure:
+        """The failure with a hint: of the misconception that the check named, or a diagnosis."""
+        if failure.misconception is None and not ending.mismatches:
+            return failure
+        known = [m for m in self.assignment.misconceptions if m.exercise == exercise.id]
+        if failure.misconception is not None:
+            hints = [m.hint for m in known if m.id == failure.misconception]
+            return replace(failure, help=failure.help or (hints[0] if hints else None))
+        return diagnose(failure, ending.mismatches, ending.evidence, known)
 
 
 class _Unsandboxed:

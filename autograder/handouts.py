@@ -21,8 +21,8 @@ def make_handout(course: Course, assignment_id: str, archive: Path | None = None
     """Generate the handout (and zip it into the folder `archive`); what was done, in lines."""
     files = _files(course, assignment_id)
     folder = course.handout(assignment_id)
-    write_handout(folder, files)
-    lines = [f"{assignment_id}: {len(files)} files in {folder}"]
+    notes = write_handout(folder, files)
+    lines = [f"{assignment_id}: {len(files)} files in {folder}", *notes]
     if archive is not None:
         archive.mkdir(parents=True, exist_ok=True)
         path = archive / f"{assignment_id}.zip"

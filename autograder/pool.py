@@ -26,6 +26,7 @@ class Job:
     name: str
     submission: Submission
     seed: int = 0
+    only: tuple[str, ...] | None = None
 
 
 _graders: dict[tuple[Path, str, Isolation], Grader] = {}
@@ -37,7 +38,7 @@ def grade_job(root: Path, assignment_id: str, isolation: Isolation, job: Job) ->
     if key not in _graders:
         grader = Grader(load_assignment(Course(root), assignment_id), isolation)
         _graders[key] = grader.__enter__()
-    return _graders[key].grade(job.submission, seed=job.seed)
+    return _graders[key].grade(job.submission, seed=job.seed, only=job.only)
 
 
 def close_graders() -> None:

@@ -21,6 +21,7 @@ IntOrPair = int | tuple[int, int]
 
 def pair(value: IntOrPair) -> tuple[int, int]:
     """`value` as (height, width): an int counts for both axes."""
+    # GIVEN: every function here takes its sizes both ways, and unpacking them teaches nothing.
     return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
