@@ -166,6 +166,8 @@ class Student:
         except StudentFault as fault:
             if fault.fatal:
                 self._fatal = fault
+            if isinstance(fault, StudentRaised) and fault.not_implemented:
+                fault.failure = Failure(f"`{function}` is not implemented yet")
             raise
         if len(self._calls) < self._KEPT_CALLS:
             self._calls.append(Call(function, args, kwargs, reply.value))

@@ -6,13 +6,24 @@ from autograder.checks import values
 from autograder.checks.battery import (
     FunctionChecks,
     OperatorChecks,
+    Pullback,
     StableFunctionChecks,
     StableOperatorChecks,
 )
-from autograder.checks.cases import Arguments, Case, Variation, arguments, custom, tensors
+from autograder.checks.cases import (
+    Arguments,
+    Case,
+    Variation,
+    arguments,
+    combinations,
+    custom,
+    tensors,
+)
 from autograder.checks.compare import CheckFailed, assert_close, assert_results
-from autograder.checks.forall import for_all
+from autograder.checks.forall import for_all, for_each
 from autograder.checks.marks import contract, exercise
+from autograder.checks.race import race
+from autograder.checks.windows import sliding_windows
 from autograder.outcome import Failure
 from autograder.student import Student
 
@@ -23,6 +34,7 @@ __all__ = [
     "Failure",
     "FunctionChecks",
     "OperatorChecks",
+    "Pullback",
     "StableFunctionChecks",
     "StableOperatorChecks",
     "Student",
@@ -30,10 +42,14 @@ __all__ = [
     "arguments",
     "assert_close",
     "assert_results",
+    "combinations",
     "contract",
     "custom",
     "exercise",
     "for_all",
+    "for_each",
+    "race",
+    "sliding_windows",
     "tensors",
     "values",
 ]

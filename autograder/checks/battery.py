@@ -70,13 +70,18 @@ def _pullback(
 
 
 class FunctionChecks:
-    """A function compared with its oracle."""
+    """A function compared with its oracle.
+
+    `defaults` are the parameters' stated defaults, which `test_keywords` leaves out wherever a
+    case has them; `default_cases` are cases that have all of them, if ordinary ones rarely do.
+    """
 
     function: ClassVar[str]
     cases: ClassVar[Arguments]
     results: ClassVar[tuple[str, ...]] = ("the result",)
     defaults: ClassVar[Mapping[str, Any]] = {}
-    examples: ClassVar[int] = 12
+    default_cases: ClassVar[Arguments | None] = None
+    examples: ClassVar[int] = 16
 
     def oracle(self, **arguments: Any) -> Any:
         """The truth, from float64 copies of the arguments."""
@@ -96,7 +101,7 @@ class FunctionChecks:
     @weight(2)
     def test_forward(self, student: Student) -> None:
         """`{function}` gives the right values"""
-        for_all(self.cases.cases(), lambda case: self.check_forward(student, case), examples=16)
+        for_all(self.cases.cases(), lambda case: self.check_forward(student, case), examples=self.examples)
 
     @weight(1)
     def test_float32(self, student: Student) -> None:
@@ -135,7 +140,8 @@ class FunctionChecks:
             answer = student.call(self.function, **named).value
             self._compare(answer, case, torch.float64)
 
-        for_all(self.cases.cases(), body, examples=3)
+        for cases in self._named_cases():
+            for_all(cases.cases(), body, examples=3)
 
     @contract(after=("test_forward",))
     def test_leaves_inputs_alone(self, student: Student) -> None:
@@ -163,6 +169,9 @@ class FunctionChecks:
             scale=size,
             dtype=dtype if _is_floating(expected) else None,
         )
+
+    def _named_cases(self) -> tuple[Arguments, ...]:
+        return (self.cases,) if self.default_cases is None else (self.cases, self.default_cases)
 
     def _is_default(self, name: str, value: Any) -> bool:
         return name in self.defaults and self.defaults[name] == value
@@ -200,7 +209,7 @@ class OperatorChecks(FunctionChecks):
         """`{backward}` equals torch.autograd for random upstream gradients"""
         for_all(
             self.pullbacks(), lambda call: self.check_gradients(student, call),
-            examples=20,
+            examples=self.examples + 8,
         )  # fmt: skip
 
     @contract(after=("test_forward", "test_gradients"))
@@ -267,7 +276,8 @@ class OperatorChecks(FunctionChecks):
             answer = student.call(self.backward, grad_output=call.grad_output, **named).value
             self.compare_gradients(answer, call)
 
-        for_all(self.pullbacks(), body, examples=3)
+        for cases in self._named_cases():
+            for_all(self.pullbacks(cases=cases), body, examples=3)
 
     @contract(after=("test_forward", "test_gradients"))
     def test_leaves_inputs_alone(self, student: Student) -> None:
@@ -299,6 +309,11 @@ class OperatorChecks(FunctionChecks):
             self.cases if cases is None else cases,
             Variation() if variation is None else variation,
         )
+
+    def pullback(self, case: Case, seed: int = 0) -> Pullback:
+        """The backward's call that belongs to `case`, with a random upstream gradient."""
+        output = gradients.truth(self.oracle, case.arguments)
+        return Pullback(case, gradients.upstream_like(output, seed, output.dtype))
 
     def check_gradients(self, student: Student, call: Pullback) -> None:
         output = gradients.truth(self.oracle, call.case.arguments)

@@ -12,7 +12,8 @@ drawn after the parameters that the function names.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from autograder.checks.values import Values, normal
 
-__all__ = ["Arguments", "Case", "TensorSpec", "Variation", "arguments", "custom", "tensors"]
+__all__ = ["Arguments", "Case", "TensorSpec", "Variation", "arguments", "combinations", "custom", "tensors"]
 
 LAYOUTS = ("permuted", "sliced", "expanded")
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -38,7 +39,7 @@ class Variation:
 
     dtype: torch.dtype = torch.float64
     sides: tuple[int, int] = (1, 4)
-    leading: int = 2
+    leading: int = 3
     empty: bool = False
     strided: bool = False
     smooth: bool = False
@@ -142,6 +143,21 @@ def arguments(**parameters: Any) -> Arguments:
     return Arguments(build)
 
 
+def combinations(**choices: Sequence[Any]) -> list[dict[str, Any]]:
+    """Every way to take one of each parameter's choices: for `for_each`.
+
+    The first choice is the plain one: combinations that depart from it least come first.
+    """
+    plain = [options[0] for options in choices.values()]
+    every = itertools.product(*choices.values())
+    made = sorted(every, key=lambda chosen: sum(map(_differs, chosen, plain)))
+    return [dict(zip(choices, chosen, strict=True)) for chosen in made]
+
+
+def _differs(left: Any, right: Any) -> bool:
+    return bool(left != right)
+
+
 class TensorDrawer:
     """Draws tensors whose dimension names agree within one call."""
 
@@ -171,9 +187,9 @@ class TensorDrawer:
         """The sizes of the leading dimensions `name`; with an `empty` variation one is 0."""
         if name not in self._leading:
             low, high = self.variation.sides
-            shape = self.draw(
-                st.lists(st.integers(low, high), max_size=self.variation.leading)
-            )
+            # Not st.lists: it favours short ones, and errors hide in the third dimension.
+            rank = self.draw(st.integers(0, self.variation.leading))
+            shape = [self.draw(st.integers(low, high)) for _ in range(rank)]
             if self.variation.empty:
                 shape = [*shape, 1] if not shape else shape
                 shape[self.draw(st.integers(0, len(shape) - 1))] = 0

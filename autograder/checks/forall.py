@@ -1,12 +1,14 @@
 """`for_all`: a property over generated cases, reproducible, with the smallest failing input.
 
+`for_each` is the same over cases that a suite lists itself.
+
 Nothing is left to luck: each check has its own seed (from the hidden suite, so that it can't be
 guessed), there is no example database, and no global random state is used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -20,7 +22,7 @@ from hypothesis import strategies as st
 from autograder.checks.compare import CheckFailed
 from autograder.student import StudentFault, StudentRaised
 
-__all__ = ["CheckRun", "check_run", "current_run", "for_all"]
+__all__ = ["CheckRun", "check_run", "current_run", "for_all", "for_each"]
 
 T = TypeVar("T")
 _MAX_FAILURES = 32
@@ -89,15 +91,10 @@ def for_all(
     @hypothesis.given(strategy)
     def check(case: T) -> None:
         try:
-            body(case)
-        except CheckFailed as failed:
-            if run.failures is not None and len(run.failures) < _MAX_FAILURES:
-                run.failures.append(failed)
-            raise failed.with_example(show(case)) from None
+            _attempt(body, case, show)
         except StudentFault as fault:
             if _hopeless(fault):
                 raise _Stop(fault) from None
-            fault.failure = replace(fault.failure, example=show(case))
             raise
 
     try:
@@ -106,6 +103,32 @@ def for_all(
         raise stop.fault from None
     except (hypothesis_errors.Flaky, hypothesis_errors.FlakyFailure) as flaky:
         raise _inconsistent(flaky) from None
+
+
+def for_each(
+    cases: Iterable[T], body: Callable[[T], None], *, describe: Callable[[T], str] | None = None
+) -> None:
+    """Run `body` on every one of `cases`, in order: list the simplest first.
+
+    The first failure ends the search. Raises what `body` raises.
+    """
+    for case in cases:
+        _attempt(body, case, _describe if describe is None else describe)
+
+
+def _attempt(body: Callable[[T], None], case: T, show: Callable[[T], str]) -> None:
+    """Run `body` on one case, and put the case into the failure that it raises."""
+    run = current_run()
+    try:
+        body(case)
+    except CheckFailed as failed:
+        if run.failures is not None and len(run.failures) < _MAX_FAILURES:
+            run.failures.append(failed)
+        raise failed.with_example(show(case)) from None
+    except StudentFault as fault:
+        if not _hopeless(fault):
+            fault.failure = replace(fault.failure, example=show(case))
+        raise
 
 
 def _hopeless(fault: StudentFault) -> bool:

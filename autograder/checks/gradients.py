@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.gradcheck import GradcheckError
 
 from autograder.checks.compare import CheckFailed
 from autograder.outcome import Failure
@@ -85,7 +86,7 @@ def gradcheck(
         torch.autograd.gradcheck(
             Node.apply, leaves, eps=1e-6, atol=1e-6, rtol=1e-4, check_undefined_grad=False
         )
-    except torch.autograd.gradcheck.GradcheckError as error:  # type: ignore[attr-defined]
+    except GradcheckError as error:
         raise CheckFailed(
             Failure(
                 f"`{backward_name}` does not agree with numerical derivatives of your own "

@@ -23,6 +23,7 @@ __all__ = [
     "probabilities",
     "tied",
     "uniform",
+    "with_exact",
 ]
 
 Values = Callable[[Sequence[int], torch.Generator], Tensor]
@@ -100,6 +101,18 @@ def distinct(gap: float = 0.1) -> Values:
         jitter = torch.rand(count, generator=generator, dtype=torch.float64)
         ladder = (order - count / 2) * 2 * gap + jitter * gap
         return ladder.reshape(tuple(shape))
+
+    return make
+
+
+def with_exact(values: Values, *constants: float, share: float = 0.4) -> Values:
+    """The numbers of `values`, but for a `share` that is exactly one of `constants`."""
+
+    def make(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+        made = values(shape, generator)
+        coin = torch.rand(made.shape, generator=generator, dtype=torch.float64)
+        which = torch.randint(len(constants), tuple(shape), generator=generator)
+        return torch.where(coin < share, torch.tensor(constants, dtype=made.dtype)[which], made)
 
     return make
 

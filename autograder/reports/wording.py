@@ -22,6 +22,8 @@ _OUTCOMES = {
     Outcome.NOT_RUN: "not run",
     Outcome.GRADER_ERROR: "could not be graded (a fault of the grader, not of your code)",
 }
+# Outcomes that a failure's own sentence doesn't always name.
+_UNSAID = (Outcome.TIMED_OUT, Outcome.CRASHED, Outcome.FORBIDDEN, Outcome.OUT_OF_MEMORY)
 # C0 and C1 controls but for newline, and the bidirectional overrides that reorder a line.
 _UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -66,7 +68,9 @@ def _lines(check: CheckResult, failure: Failure, level: Feedback) -> list[str]:
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    first = text.partition(" ")[0]
+    # A name of the student's code (grad_w) keeps its spelling.
+    return text if "_" in first or not first.isalpha() else text[:1].upper() + text[1:]
 
 
 def summary(result: Result) -> str:
@@ -82,11 +86,10 @@ def summary(result: Result) -> str:
     telling = telling or next((c for c in missed if c.outcome is not Outcome.NOT_RUN), missed[0])
     failure = telling.failure
     exercise = telling.id.partition("/")[0]
-    kinds = {headline(c) for c in missed if c.outcome is not Outcome.NOT_RUN}
     more = f" (+{len(missed) - 1} more)" if len(missed) > 1 else ""
     if failure is None:
         return f"{exercise}: {headline(telling)}{more}"
     if failure.misconception is not None:
         return plain(f"{exercise}: {failure.misconception.replace('_', ' ')}{more}", 200)
-    word = f"{headline(telling)}: " if len(kinds) else ""
+    word = f"{headline(telling)}: " if telling.outcome in _UNSAID else ""
     return plain(f"{exercise}: {word}{failure.rationale}{more}", 200)

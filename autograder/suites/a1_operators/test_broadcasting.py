@@ -21,7 +21,7 @@ def reductions_to_a_shape(drawer):
 class TestUnbroadcast(FunctionChecks):
     function = "unbroadcast"
     cases = reductions_to_a_shape
-    examples = 24
+    examples = 32
 
     def oracle(self, grad, shape):
         return grad.sum_to_size(shape)

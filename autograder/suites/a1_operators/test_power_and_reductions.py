@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from hypothesis import strategies as st
 
-from autograder.checks import OperatorChecks, custom, exercise
+from autograder.checks import Case, OperatorChecks, Pullback, custom, exercise
 from autograder.checks.values import distinct, log_uniform, normal, tied
 
 
@@ -38,6 +38,13 @@ class TestPower(OperatorChecks):
     def natural_gradients(self, grad_output, x, k):
         # k·x^(k−1) is one product: its own size is the natural one.
         return [None]
+
+    def test_constant_power(self, student):
+        """`{forward}` and `{backward}` are 1 and 0 for k = 0, also where x is 0"""
+        for k in (0, 0.0):
+            case = Case({"x": torch.tensor([[0.0, -1.5], [2.0, 0.0]], dtype=torch.float64), "k": k})
+            self.check_forward(student, case)
+            self.check_gradients(student, Pullback(case, torch.tensor([[1.0, -2.0], [0.5, 3.0]]).double()))
 
 
 def reductions_of(values, smooth=None, *, over_nothing=False):

@@ -1,0 +1,166 @@
+"""The grader's side of the sandbox: keeps a zygote, and spawns workers from it."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import weakref
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from autograder.errors import SandboxError
+
+from .connection import Connection
+from .limits import Isolation, Tripwires, WorkerLimits
+from .zygote_process import ZygoteDiedError, ZygoteProcess
+
+if TYPE_CHECKING:
+    from .worker_handle import Worker
+
+__all__ = ["Sandbox"]
+
+_READY_SECONDS = 60.0
+
+_PACKAGES = ("torch", "numpy", "jaxtyping", "wadler_lindig")
+"""Imported in the zygote, and the only ones beside the standard library that a worker finds."""
+
+
+class Sandbox:
+    """Starts workers that are warm (torch is loaded) and confined.
+
+    The first worker waits until the zygote has imported torch; call `start` early and do something
+    else meanwhile. Close it, or use it as a context manager; a grader that dies by force takes its
+    sandbox along too. Workers may be used from several threads, each from one at a time.
+    """
+
+    def __init__(
+        self,
+        isolation: Isolation = Isolation.AUTO,
+        limits: WorkerLimits = WorkerLimits(),  # noqa: B008  (frozen)
+        tripwires: Tripwires = Tripwires(),  # noqa: B008  (frozen)
+    ) -> None:
+        if sys.platform != "linux":
+            raise SandboxError("the sandbox needs Linux; grade in a container on this machine")
+        self.isolation = isolation
+        self.limits = limits
+        self.tripwires = tripwires
+        self._layers: dict[str, str] = {}
+        self._zygote: ZygoteProcess | None = None
+        self._closed = False
+        self._lock = threading.RLock()
+        self._workers: weakref.WeakSet[Worker] = weakref.WeakSet()
+
+    def start(self) -> None:
+        """Launch the zygote without waiting for it. Does nothing if it already runs.
+
+        Raises SandboxError if it can't be launched at all.
+        """
+        with self._lock:
+            self._start()
+
+    @property
+    def layers(self) -> Mapping[str, str]:
+        """Each layer of confinement: "active…", or "missing: " with the reason and what to do.
+
+        Starts a worker if there was none yet. Raises SandboxError.
+        """
+        if not self._layers:
+            self.spawn().close()
+        return dict(self._layers)
+
+    def spawn(self) -> Worker:
+        """A fresh worker. Raises SandboxError, also if `strict` isolation can't be had here."""
+        with self._lock:
+            for attempt in (1, 2):
+                zygote = self._start()
+                try:
+                    zygote.wait_until_ready()
+                    return self._spawn(zygote)
+                except ZygoteDiedError as error:
+                    # It was killed, perhaps by the system for memory: once, take a new one.
+                    self._discard()
+                    if attempt == 2:
+                        raise SandboxError(f"the sandbox's zygote died twice: {error}") from error
+            raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        """Kill every process. The sandbox is of no use afterwards."""
+        with self._lock:
+            self._closed = True
+            for worker in list(self._workers):
+                worker.close()
+            self._discard()
+
+    def __enter__(self) -> Sandbox:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _start(self) -> ZygoteProcess:
+        if self._closed:
+            raise SandboxError("this sandbox is closed")
+        if self._zygote is not None and not self._zygote.usable:
+            self._discard()
+        if self._zygote is None:
+            self._zygote = ZygoteProcess(
+                {
+                    "isolation": self.isolation.value,
+                    "limits": self.limits.to_json(),
+                    "tripwires": self.tripwires.to_json(),
+                    "packages": _PACKAGES,
+                },
+                scratch=self.limits.scratch,
+            )
+            # Also when nobody closes us, at the latest at exit.
+            self._finalizer = weakref.finalize(self, self._zygote.close)
+        return self._zygote
+
+    def _discard(self) -> None:
+        if self._zygote is not None:
+            self._finalizer.detach()
+            self._zygote.close()
+            self._zygote = None
+
+    def _spawn(self, zygote: ZygoteProcess) -> Worker:
+        # Imports torch, which a grader that only starts its sandbox doesn't need yet.
+        from .worker_handle import Worker
+
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            pid, pidfd = zygote.spawn(theirs)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        worker = Worker(zygote, Connection(ours, pid, pidfd, self.limits.reply_mib << 20), pid)
+        self._workers.add(worker)
+        header = worker.wait_until_ready(_READY_SECONDS)
+        self._layers = dict(header["layers"])
+        try:
+            self._check(header["unknown_tripwires"])
+        except SandboxError:
+            worker.close()
+            raise
+        return worker
+
+    def _check(self, unknown_tripwires: list[str]) -> None:
+        missing = [
+            f"{layer} is {state}"
+            for layer, state in self._layers.items()
+            if not state.startswith("active")
+        ]
+        if self.isolation is Isolation.STRICT and missing:
+            raise SandboxError(f"strict isolation isn't available here: {'; '.join(missing)}")
+        if unknown_tripwires:
+            names = ", ".join(unknown_tripwires)
+            raise SandboxError(f"tripwires on names that this torch doesn't have: {names}")

@@ -1,0 +1,204 @@
+"""The grader's handle on one worker: load a submission, call its functions, kill it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from secrets import randbits
+from types import TracebackType
+from typing import Any
+
+from autograder.errors import SandboxError
+from autograder.student import Reply, StudentFault, StudentMissing
+
+from . import faults
+from .connection import Connection, DeadlineError, HangUpError
+from .decoder import Decoder
+from .encoder import encode_call
+from .protocol import ProtocolError
+from .zygote_process import ZygoteDiedError, ZygoteProcess
+
+__all__ = ["Worker"]
+
+_DEATH_SECONDS = 1.0
+"""A worker that hangs up is dead within this time, or it closed the channel and lives on."""
+
+
+class Worker:
+    """One confined process with one submission. After a fatal fault it is dead and stays so."""
+
+    def __init__(self, zygote: ZygoteProcess, connection: Connection, pid: int) -> None:
+        self._zygote = zygote
+        self._connection = connection
+        self.pid = pid
+        self._places = faults.Places({})
+        self._alive = True
+        self._fault: StudentFault | None = None
+        # Also when nobody closes us.
+        self._release = weakref.finalize(self, _release, zygote, connection, pid)
+
+    @property
+    def alive(self) -> bool:
+        """Whether calls can still be made."""
+        return self._alive
+
+    def load(
+        self,
+        files: Mapping[str, bytes],
+        module: str,
+        functions: Sequence[str],
+        *,
+        timeout: float,
+    ) -> Mapping[str, str]:
+        """Import `module` from `files`, and look for `functions`.
+
+        Per function: "ok", "missing" or "not callable: <type>". Raises StudentFault if the import
+        fails, with the place in the student's file; `timeout` is in seconds.
+        """
+        file = f"{module}.py"
+        if file not in files:
+            raise StudentMissing(f"the submission has no file {file}")
+        self._places = faults.Places(files)
+        header = {
+            "op": "load",
+            "files": [[name, len(content)] for name, content in files.items()],
+            "module": module,
+            "functions": list(functions),
+        }
+        reply, payload = self._exchange(header, list(files.values()), timeout)
+        try:
+            if reply.get("kind") != "loaded":
+                raise faults.fault_of_import(file, reply, self._places)
+            found = reply.get("functions")
+            if len(payload) or type(found) is not dict or set(found) != set(functions):
+                raise ProtocolError("it reports on other functions than were asked for")
+            return {name: _state(found[name]) for name in functions}
+        except ProtocolError as error:
+            raise self._fail(faults.broken_protocol(error)) from None
+
+    def call(
+        self, function: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, timeout: float
+    ) -> Reply:
+        """Call a function of the loaded module with copies of the arguments.
+
+        Raises StudentFault for all that student code can do wrong, TypeError for an argument that
+        can't be sent. `timeout` is in seconds; the machine's own slowness may extend it.
+        """
+        positional, named, chunks = encode_call(args, kwargs)
+        header = {"op": "call", "function": function, "args": positional, "kwargs": named}
+        began = time.perf_counter()
+        reply, payload = self._exchange(header, chunks, timeout)
+        seconds = time.perf_counter() - began
+        try:
+            if reply.get("kind") != "value":
+                raise faults.fault_of_call(function, reply, self._places)
+            decoder = Decoder(payload, share=True)
+            value = decoder.decode(reply.get("value"))
+            decoder.finish()
+            mutated = reply.get("mutated")
+            if mutated:
+                _check_names(mutated, {*map(str, range(len(args))), *kwargs})
+            return Reply(value, tuple(mutated or ()), seconds)
+        except ProtocolError as error:
+            raise self._fail(faults.broken_protocol(error)) from None
+
+    def close(self) -> None:
+        """Kill the process and whatever it started. Can be called again."""
+        self._alive = False
+        self._release()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def wait_until_ready(self, timeout: float) -> dict[str, Any]:
+        """The worker's first frame, sent before it can have met student code.
+
+        Raises SandboxError. Part of the sandbox's own business.
+        """
+        try:
+            header, _ = self._connection.receive(timeout)
+            return header
+        except (DeadlineError, HangUpError, ProtocolError):
+            self.close()
+            reason = self._zygote.last_words() or f"no answer within {timeout:g} s"
+            raise SandboxError(f"a worker couldn't be confined: {reason}") from None
+
+    def _exchange(
+        self, header: dict[str, Any], chunks: list[Any], timeout: float
+    ) -> tuple[dict[str, Any], memoryview]:
+        if not self._alive:
+            if self._fault is not None:
+                raise self._fault
+            raise SandboxError("this worker is closed")
+        # Random, so that an answer can't be sent before its question.
+        header["id"] = randbits(52)
+        try:
+            reply, payload = self._connection.exchange(header, chunks, timeout)
+            if reply.get("id") != header["id"]:
+                raise ProtocolError("it answers another request")
+            return reply, payload
+        except ProtocolError as error:
+            raise self._fail(faults.broken_protocol(error)) from None
+        except DeadlineError:
+            raise self._fail(faults.timed_out(timeout)) from None
+        except HangUpError:
+            raise self._fail(self._fault_of_death()) from None
+        except BaseException:
+            # Interrupted in mid-frame (Ctrl-C, say): the next frame wouldn't be the right one.
+            self.close()
+            raise
+
+    def _fault_of_death(self) -> StudentFault:
+        """Why the worker hung up. Raises SandboxError if that wasn't its own doing."""
+        poll = select.poll()
+        poll.register(self._connection.pidfd, select.POLLIN)
+        if not poll.poll(_DEATH_SECONDS * 1000):
+            return faults.broken_protocol(ProtocolError("it closed the grader's channel"))
+        self._alive = False
+        self._release.detach()
+        self._connection.close()
+        try:
+            status = self._zygote.reap(self.pid)
+        except ZygoteDiedError:
+            raise SandboxError("the sandbox's zygote died, and its workers with it") from None
+        if status is None:
+            raise SandboxError("a worker died but can't be waited for")
+        return faults.fault_of_status(status)
+
+    def _fail(self, fault: StudentFault) -> StudentFault:
+        self._fault = fault
+        self.close()
+        return fault
+
+
+def _release(zygote: ZygoteProcess, connection: Connection, pid: int) -> None:
+    """Kill a worker. By pidfd, which can't hit another process that has got its number since."""
+    if os.getpid() == zygote.owner:
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(connection.pidfd, signal.SIGKILL)
+        zygote.discard(pid)
+    connection.close()
+
+
+def _state(text: Any) -> str:
+    if type(text) is not str:
+        raise ProtocolError("it reports on a function, but not in words")
+    return faults.clean(text, 100)
+
+
+def _check_names(names: Any, known: set[str]) -> None:
+    if type(names) is not list or not all(type(name) is str and name in known for name in names):
+        raise ProtocolError("it names inputs that there aren't")

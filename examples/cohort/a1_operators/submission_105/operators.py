@@ -1,0 +1,272 @@
+"""Operators and their gradients, forward and backward, by hand.
+
+Notation: (*) is any shape; (..., d) is any leading dimensions (none is fine), then d. The type
+hints say the same: "*batch d" is (..., d), "" a 0-dim tensor, " d" one dimension of size d.
+
+A backward function takes `grad_output` first: dL/d(result) of its forward function, for whatever
+loss L comes after it. It has that result's shape and dtype, and it is not always 1. What comes
+back is dL/d(input), with the shape and dtype of that input; several gradients come as a tuple, in
+the order of the inputs.
+
+Inputs are float32 or float64, may be non-contiguous, and leading dimensions may have size 0.
+No function changes its arguments. README.md has the rules, the pictures and the hints.
+"""
+from __future__ import annotations
+import math
+import torch
+from jaxtyping import Float
+from torch import Tensor
+Dims = int | tuple[int, ...] | None
+
+def _sum_to(grad: Float[Tensor, '*big'], shape: tuple[int, ...]) -> Float[Tensor, '*small']:
+    """Add up `grad` along every dimension that broadcasting `shape` had made or stretched."""
+    padded = (1,) * (grad.dim() - len(shape)) + tuple(shape)
+    copied = tuple((i for i, size in enumerate(grad.shape) if padded[i] != size))
+    if copied:
+        grad = grad.sum(dim=copied, keepdim=True)
+    return grad.reshape(shape)
+
+def _reduced_dims(x: Float[Tensor, '*shape'], dim: Dims) -> tuple[int, ...]:
+    """The dimensions that a reduction removes, as non-negative numbers."""
+    if dim is None:
+        return tuple(range(x.dim()))
+    return tuple((d % x.dim() for d in ((dim,) if isinstance(dim, int) else dim)))
+
+def _with_kept_dims(grad_output: Float[Tensor, '*reduced'], x: Float[Tensor, '*shape'], dim: Dims) -> Float[Tensor, '*kept']:
+    """`grad_output` with every reduced dimension back in place as size 1: it broadcasts with x."""
+    reduced = _reduced_dims(x, dim)
+    return grad_output.reshape([1 if i in reduced else n for i, n in enumerate(x.shape)])
+
+def matmul(x: Float[Tensor, '*batch d'], w: Float[Tensor, 'd e']) -> Float[Tensor, '*batch e']:
+    raise NotImplementedError('matmul')
+
+def matmul_backward(grad_output: Float[Tensor, '*batch e'], x: Float[Tensor, '*batch d'], w: Float[Tensor, 'd e']) -> tuple[Float[Tensor, '*batch d'], Float[Tensor, 'd e']]:
+    raise NotImplementedError('matmul_backward')
+
+def batched_matmul(a: Float[Tensor, '*a_batch n k'], b: Float[Tensor, '*b_batch k m']) -> Float[Tensor, '*batch n m']:
+    raise NotImplementedError('batched_matmul')
+
+def batched_matmul_backward(grad_output: Float[Tensor, '*batch n m'], a: Float[Tensor, '*a_batch n k'], b: Float[Tensor, '*b_batch k m']) -> tuple[Float[Tensor, '*a_batch n k'], Float[Tensor, '*b_batch k m']]:
+    raise NotImplementedError('batched_matmul_backward')
+
+def linear(x: Float[Tensor, '*batch d'], weight: Float[Tensor, 'e d'], bias: Float[Tensor, ' e']) -> Float[Tensor, '*batch e']:
+    raise NotImplementedError('linear')
+
+def linear_backward(grad_output: Float[Tensor, '*batch e'], x: Float[Tensor, '*batch d'], weight: Float[Tensor, 'e d']) -> tuple[Float[Tensor, '*batch d'], Float[Tensor, 'e d'], Float[Tensor, ' e']]:
+    raise NotImplementedError('linear_backward')
+
+def add_bias(x: Float[Tensor, '*batch d'], b: Float[Tensor, ' d']) -> Float[Tensor, '*batch d']:
+    raise NotImplementedError('add_bias')
+
+def add_bias_backward(grad_output: Float[Tensor, '*batch d']) -> tuple[Float[Tensor, '*batch d'], Float[Tensor, ' d']]:
+    raise NotImplementedError('add_bias_backward')
+
+def unbroadcast(grad: Float[Tensor, '*big'], shape: tuple[int, ...] | torch.Size) -> Float[Tensor, '*small']:
+    """Bring a gradient back to the shape that its input had before it was broadcast.
+
+    grad: (*), the gradient with respect to the broadcast input.
+    shape: the input's own shape; it broadcasts to grad's. It may be () or equal to grad's shape.
+    Returns a tensor of exactly that shape.
+
+    Derive: broadcasting copies entries. What is the gradient of an entry that was copied?
+    """
+    return _sum_to(grad, tuple(shape))
+
+def add(x: Float[Tensor, '*x_shape'], y: Float[Tensor, '*y_shape']) -> Float[Tensor, '*out']:
+    """x + y, elementwise, for any two shapes that broadcast.
+
+    x: (*), y: (*). Returns a tensor of their broadcast shape.
+    """
+    return x + y
+
+def add_backward(grad_output: Float[Tensor, '*out'], x: Float[Tensor, '*x_shape'], y: Float[Tensor, '*y_shape']) -> tuple[Float[Tensor, '*x_shape'], Float[Tensor, '*y_shape']]:
+    """Gradients of `add`.
+
+    grad_output: the broadcast shape of x and y. Returns (grad_x like x, grad_y like y).
+
+    Derive: the rule for equal shapes, then what broadcasting adds to it.
+    """
+    return (_sum_to(grad_output, x.shape), _sum_to(grad_output, y.shape))
+
+def multiply(x: Float[Tensor, '*x_shape'], y: Float[Tensor, '*y_shape']) -> Float[Tensor, '*out']:
+    """x · y, elementwise, for any two shapes that broadcast.
+
+    x: (*), y: (*). Returns a tensor of their broadcast shape.
+    """
+    return x * y
+
+def multiply_backward(grad_output: Float[Tensor, '*out'], x: Float[Tensor, '*x_shape'], y: Float[Tensor, '*y_shape']) -> tuple[Float[Tensor, '*x_shape'], Float[Tensor, '*y_shape']]:
+    """Gradients of `multiply`.
+
+    grad_output: the broadcast shape of x and y. Returns (grad_x like x, grad_y like y).
+
+    Derive: the rule for equal shapes, then what broadcasting adds to it. Does the order of the
+    two steps matter?
+    """
+    return (_sum_to(grad_output * y, x.shape), _sum_to(grad_output * x, y.shape))
+
+def relu(x: Float[Tensor, '*shape']) -> Float[Tensor, '*shape']:
+    """max(x, 0), elementwise. x: (*). Returns (*)."""
+    return x.clamp(min=0)
+
+def relu_backward(grad_output: Float[Tensor, '*shape'], x: Float[Tensor, '*shape']) -> Float[Tensor, '*shape']:
+    """Gradient of `relu`. grad_output, x: (*). Returns (*).
+
+    Derive: the derivative on either side of 0. At 0 itself there is none; take 0, as torch does.
+    """
+    return torch.where(x > 0, grad_output, 0.0)
+
+def sigmoid(x: Float[Tensor, '*shape']) -> Float[Tensor, '*shape']:
+    """σ(x) = 1 / (1 + e^(−x)), elementwise, without overflow. x: (*). Returns (*)."""
+    z = torch.exp(-x.abs())
+    return torch.where(x >= 0, 1.0, z) / (1 + z)
+
+def sigmoid_backward(grad_output: Float[Tensor, '*shape'], x: Float[Tensor, '*shape']) -> Float[Tensor, '*shape']:
+    """Gradient of `sigmoid`. grad_output, x: (*), x the *input* of sigmoid. Returns (*).
+
+    Derive: differentiate 1 / (1 + e^(−x)) and express the result by σ itself.
+    """
+    z = torch.exp(-x.abs())
+    return grad_output * z / (1 + z) ** 2
+
+def tanh(x: Float[Tensor, '*shape']) -> Float[Tensor, '*shape']:
+    """(e^x − e^(−x)) / (e^x + e^(−x)), elementwise, without overflow. x: (*). Returns (*)."""
+    z_minus_1 = torch.expm1(-2 * x.abs())
+    return x.sign() * -z_minus_1 / (2 + z_minus_1)
+
+def tanh_backward(grad_output: Float[Tensor, '*shape'], x: Float[Tensor, '*shape']) -> Float[Tensor, '*shape']:
+    """Gradient of `tanh`. grad_output, x: (*), x the *input* of tanh. Returns (*).
+
+    Derive: the quotient rule, then express the result by tanh itself.
+    """
+    z = torch.exp(-2 * x.abs())
+    return grad_output * 4 * z / (1 + z) ** 2
+
+def gelu(x: Float[Tensor, '*shape']) -> Float[Tensor, '*shape']:
+    """x Φ(x), elementwise, Φ the distribution function of the standard normal, N(0, 1).
+
+    x: (*). Returns (*). Φ(x) = ½ (1 + erf(x / √2)): the exact form, not the tanh approximation.
+    Source: Hendrycks and Gimpel, Gaussian Error Linear Units, arXiv:1606.08415.
+    """
+    return x * 0.5 * torch.special.erfc(-x / math.sqrt(2))
+
+def gelu_backward(grad_output: Float[Tensor, '*shape'], x: Float[Tensor, '*shape']) -> Float[Tensor, '*shape']:
+    """Gradient of the exact `gelu`. grad_output, x: (*). Returns (*).
+
+    Derive: the product rule on x Φ(x). What is the derivative of a distribution function?
+    """
+    cumulative = 0.5 * torch.special.erfc(-x / math.sqrt(2))
+    density = torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    return grad_output * (cumulative + x * density)
+
+def silu(x: Float[Tensor, '*shape']) -> Float[Tensor, '*shape']:
+    """x σ(x), elementwise, also called swish. x: (*). Returns (*)."""
+    return x * sigmoid(x)
+
+def silu_backward(grad_output: Float[Tensor, '*shape'], x: Float[Tensor, '*shape']) -> Float[Tensor, '*shape']:
+    """Gradient of `silu`. grad_output, x: (*). Returns (*).
+
+    Derive: the product rule on x σ(x).
+    """
+    return grad_output * sigmoid(x) * (1 + x * sigmoid(-x))
+
+def exp(x: Float[Tensor, '*shape']) -> Float[Tensor, '*shape']:
+    """e^x, elementwise. x: (*). Returns (*). May overflow to inf."""
+    return torch.exp(x)
+
+def exp_backward(grad_output: Float[Tensor, '*shape'], x: Float[Tensor, '*shape']) -> Float[Tensor, '*shape']:
+    """Gradient of `exp`. grad_output, x: (*), x the *input* of exp. Returns (*)."""
+    return grad_output * torch.exp(x)
+
+def log(x: Float[Tensor, '*shape']) -> Float[Tensor, '*shape']:
+    """Natural logarithm, elementwise. x: (*), x > 0. Returns (*)."""
+    return torch.log(x)
+
+def log_backward(grad_output: Float[Tensor, '*shape'], x: Float[Tensor, '*shape']) -> Float[Tensor, '*shape']:
+    """Gradient of `log`. grad_output, x: (*), x > 0. Returns (*)."""
+    return grad_output / x
+
+def power(x: Float[Tensor, '*shape'], k: float) -> Float[Tensor, '*shape']:
+    """x^k, elementwise.
+
+    x: (*); k: a Python number, the same for all entries. x > 0, or any x where k is an integer
+    ≥ 0 (2 or 2.0). 0⁰ is 1. Returns (*).
+    """
+    return x ** k
+
+def power_backward(grad_output: Float[Tensor, '*shape'], x: Float[Tensor, '*shape'], k: float) -> Float[Tensor, '*shape']:
+    """Gradient of `power` with respect to x. (k is a constant and gets none.)
+
+    grad_output, x: (*); k: a Python number. Returns (*).
+
+    Derive: the power rule. Then check it where x = 0: with k = 0, with k = 1, with k = 2.
+    """
+    if k == 0:
+        return torch.zeros_like(grad_output)
+    return grad_output * k * x ** (k - 1)
+
+def reduce_sum(x: Float[Tensor, '*shape'], dim: Dims=None, keepdim: bool=False) -> Float[Tensor, '*reduced']:
+    """Sum over `dim`. x: (*). Returns x's shape without the reduced dimensions, or with 1s."""
+    return x.sum(dim=dim, keepdim=keepdim)
+
+def reduce_sum_backward(grad_output: Float[Tensor, '*reduced'], x: Float[Tensor, '*shape'], dim: Dims=None, keepdim: bool=False) -> Float[Tensor, '*shape']:
+    """Gradient of `reduce_sum`.
+
+    grad_output: the shape of reduce_sum(x, dim, keepdim). x: (*). Returns (*).
+
+    Derive: each entry of x goes into one sum, with weight 1. Which entry of grad_output is that,
+    and how do its dimensions line up with x's when keepdim is False?
+    """
+    return _with_kept_dims(grad_output, x, dim).expand(x.shape)
+
+def reduce_mean(x: Float[Tensor, '*shape'], dim: Dims=None, keepdim: bool=False) -> Float[Tensor, '*reduced']:
+    """Mean over `dim`. x: (*). Returns x's shape without the reduced dimensions, or with 1s."""
+    return x.mean(dim=dim, keepdim=keepdim)
+
+def reduce_mean_backward(grad_output: Float[Tensor, '*reduced'], x: Float[Tensor, '*shape'], dim: Dims=None, keepdim: bool=False) -> Float[Tensor, '*shape']:
+    """Gradient of `reduce_mean`.
+
+    grad_output: the shape of reduce_mean(x, dim, keepdim). x: (*). Returns (*).
+
+    Derive: a mean is a sum with a factor. How many entries go into *one* mean?
+    """
+    count = math.prod((x.shape[i] for i in _reduced_dims(x, dim)))
+    return (_with_kept_dims(grad_output, x, dim) / count).expand(x.shape)
+
+def reduce_max(x: Float[Tensor, '*shape'], dim: Dims=None, keepdim: bool=False) -> Float[Tensor, '*reduced']:
+    """Maximum over `dim`. x: (*). Returns x's shape without the reduced dimensions, or with 1s."""
+    return x.amax(dim=_reduced_dims(x, dim), keepdim=keepdim)
+
+def reduce_max_backward(grad_output: Float[Tensor, '*reduced'], x: Float[Tensor, '*shape'], dim: Dims=None, keepdim: bool=False) -> Float[Tensor, '*shape']:
+    """Gradient of `reduce_max`; where several entries are largest, they share it equally.
+
+    grad_output: the shape of reduce_max(x, dim, keepdim). x: (*). Returns (*).
+
+    Derive: which entries of x move the maximum if you nudge them, and which don't?
+    """
+    reduced = _reduced_dims(x, dim)
+    winners = x == x.amax(dim=reduced, keepdim=True)
+    share = _with_kept_dims(grad_output, x, dim) / winners.sum(dim=reduced, keepdim=True)
+    return torch.where(winners, share, 0.0)
+
+def einsum_backward(grad_output: Float[Tensor, '*out'], equation: str, a: Float[Tensor, '*a_shape'], b: Float[Tensor, '*b_shape']) -> tuple[Float[Tensor, '*a_shape'], Float[Tensor, '*b_shape']]:
+    """Gradients of torch.einsum(equation, a, b), for any equation with two operands.
+
+    grad_output: the shape of torch.einsum(equation, a, b).
+    equation: such as "bik,bkj->bij": lower-case letters, an explicit "->", no ellipsis, no spaces,
+        no index twice within one operand, at least one index per operand. An index may occur in
+        one operand only and be summed out ("ij,k->i"); the output may have no index ("i,i->").
+    Returns (grad_a like a, grad_b like b).
+
+    Derive: write the equation as a sum over indices, and differentiate by one entry of a. Which
+    einsum is the result? And which indices of a can't be the output of any einsum over the rest?
+    """
+    operands, output = equation.split('->')
+    a_indices, b_indices = operands.split(',')
+
+    def gradient(indices: str, like: Tensor, other_indices: str, other: Tensor) -> Tensor:
+        known = ''.join((index for index in indices if index in output + other_indices))
+        grad = torch.einsum(f'{output},{other_indices}->{known}', grad_output, other)
+        sizes = [n if i in known else 1 for i, n in zip(indices, like.shape, strict=True)]
+        return grad.reshape(sizes).expand(like.shape)
+    return (gradient(a_indices, a, b_indices, b), gradient(b_indices, b, a_indices, a))
