@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import time
+import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -31,6 +33,7 @@ from autograder.suite import Suite
 
 __all__ = ["Grader"]
 
+_log = logging.getLogger(__name__)
 Progress = Callable[[Result], None]
 
 
@@ -101,6 +104,9 @@ class Grader:
             return self._grade(submission, tally, seed, only)
         except GraderError as error:
             return tally.broken(str(error))
+        except Exception:
+            # A bug of ours: nobody gets a score from it, and the next submission is not affected.
+            return tally.broken(traceback.format_exc())
 
     def grade_in_process(self, module: InProcess, *, seed: int = 0) -> Result:
         """The result of an imported module, called directly (no policy, no sandbox, no limits)."""
@@ -181,7 +187,12 @@ class Grader:
         if failure.misconception is not None:
             hints = [m.hint for m in known if m.id == failure.misconception]
             return replace(failure, help=failure.help or (hints[0] if hints else None))
-        return diagnose(failure, ending.mismatches, ending.evidence, known)
+        try:
+            return diagnose(failure, ending.mismatches, ending.evidence, known)
+        except Exception:
+            # A hint is a courtesy: that we can't find one must not cost anybody the grade.
+            _log.exception("no diagnosis for %s", failure.rationale)
+            return failure
 
 
 class _Unsandboxed:

@@ -174,7 +174,7 @@ class SuitePlugin:
 
 def collect(suite: Path, plugin: SuitePlugin) -> int:
     """Collect the suite in `suite` and run the plugin's loop; returns pytest's exit code."""
-    arguments = [str(suite), f"--rootdir={suite}", "-c", "/dev/null", "--import-mode=importlib"]
+    arguments = [str(suite), f"--rootdir={suite.parent}", "-c", "/dev/null", "--import-mode=importlib"]
     arguments += ["--capture=no", "--disable-plugin-autoload", "--strict-markers"]
     # Nothing of pytest's may print, write caches or react to warnings in the grader.
     off = ("terminal", "cacheprovider", "logging", "faulthandler", "warnings", "junitxml")

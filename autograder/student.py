@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -167,7 +168,8 @@ class Student:
             if fault.fatal:
                 self._fatal = fault
             if isinstance(fault, StudentRaised) and fault.not_implemented:
-                fault.failure = Failure(f"`{function}` is not implemented yet")
+                unwritten = Failure(f"`{function}` is not implemented yet")
+                raise StudentRaised(unwritten, fault.kind) from None
             raise
         if len(self._calls) < self._KEPT_CALLS:
             self._calls.append(Call(function, args, kwargs, reply.value))
@@ -255,12 +257,11 @@ def _same(given: Any, used: Any) -> bool:
 
 def _raised(error: BaseException, module: ModuleType) -> StudentRaised:
     kind = type(error).__name__
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if module.__file__ is not None and f.filename == module.__file__]
+    file = getattr(module, "__file__", None)
+    own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
     where = None
     if own:
-        name = module.__file__.rsplit("/", 1)[-1] if module.__file__ else module.__name__
-        where = f"{name}:{own[-1].lineno} in {own[-1].name}"
+        where = f"{Path(own[-1].filename).name}:{own[-1].lineno} in {own[-1].name}"
     text = str(error)[:500]
     rationale = f"raised {kind}: {text}" if text else f"raised {kind}"
     return StudentRaised(Failure(rationale, where=where), kind)

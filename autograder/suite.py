@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,11 @@ class Suite:
         if self._thread.is_alive():
             self._work.put(None)
             self._thread.join()
+        # pytest leaves a suite's modules in sys.modules, where a suite of the same name would find
+        # them instead of its own.
+        for name, module in list(sys.modules.items()):
+            if Path(getattr(module, "__file__", None) or "/").parent == self.path:
+                del sys.modules[name]
 
     def _call(self, function: Callable[[], Any]) -> Any:
         if not self._thread.is_alive():

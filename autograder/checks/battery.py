@@ -74,6 +74,8 @@ class FunctionChecks:
 
     `defaults` are the parameters' stated defaults, which `test_keywords` leaves out wherever a
     case has them; `default_cases` are cases that have all of them, if ordinary ones rarely do.
+    `tempting_cases` are cases where code is tempted to write into its inputs, if ordinary ones
+    aren't.
     """
 
     function: ClassVar[str]
@@ -81,6 +83,7 @@ class FunctionChecks:
     results: ClassVar[tuple[str, ...]] = ("the result",)
     defaults: ClassVar[Mapping[str, Any]] = {}
     default_cases: ClassVar[Arguments | None] = None
+    tempting_cases: ClassVar[Arguments | None] = None
     examples: ClassVar[int] = 16
 
     def oracle(self, **arguments: Any) -> Any:
@@ -151,7 +154,7 @@ class FunctionChecks:
             given = self.prepare(case.arguments)
             _demand_unchanged(student, self.function, given)
 
-        for_all(self.cases.cases(), body, examples=4)
+        for_all((self.tempting_cases or self.cases).cases(), body, examples=4)
 
     def check_forward(self, student: Student, case: Case, dtype: torch.dtype = torch.float64) -> None:
         given = self.prepare(case.arguments)
@@ -291,7 +294,7 @@ class OperatorChecks(FunctionChecks):
                 student, self.backward, {"grad_output": call.grad_output, **given}
             )
 
-        for_all(self.pullbacks(), body, examples=4)
+        for_all(self.pullbacks(cases=self.tempting_cases), body, examples=4)
 
     def check_both(self, student: Student, variation: Variation, examples: int) -> None:
         def body(call: Pullback) -> None:
@@ -406,12 +409,15 @@ def _demand_unchanged(student: Student, function: str, given: Mapping[str, Any])
 
 
 def _absolute(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.detach().double().abs()
-        if isinstance(value, Tensor) and value.is_floating_point()
-        else value
-        for name, value in arguments.items()
-    }
+    return {name: _magnitude(value) for name, value in arguments.items()}
+
+
+def _magnitude(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_magnitude(element) for element in value]
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value.detach().double().abs()
+    return value
 
 
 def _exact(arguments: Mapping[str, Any]) -> dict[str, Any]:

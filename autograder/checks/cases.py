@@ -91,7 +91,7 @@ class Case:
     def describe(self, extra: Mapping[str, Any] | None = None) -> str:
         """The input in words: shapes, and values if they are few."""
         given = {**(extra or {}), **self.arguments}
-        return ", ".join(f"{name} = {_show(value)}" for name, value in given.items())
+        return ", ".join(f"{name} = {show(value)}" for name, value in given.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,13 +251,15 @@ def with_dtype(variation: Variation, dtype: torch.dtype) -> Variation:
     return replace(variation, dtype=dtype)
 
 
-def _show(value: Any) -> str:
+def show(value: Any) -> str:
     if isinstance(value, Tensor):
         kind = f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
         layout = "" if value.is_contiguous() else f" with strides {value.stride()}"
         if 0 < value.numel() <= 12:
             return f"{kind}{layout} {_rounded(value.tolist())}"
         return f"{kind}{layout}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(show, value)) + "]"
     return str(tuple(value)) if isinstance(value, torch.Size) else repr(value)
 
 

@@ -38,13 +38,16 @@ ZERO = {torch.float64: 1e-13, torch.float32: 1e-6}
 class Mismatch:
     """What a wrong answer looked like, for the diagnosis: never shown as it is.
 
-    `unit_upstream` computes the gradients for an upstream gradient of ones.
+    `unit_upstream` computes the gradients for an upstream gradient of ones. `replay` is for answers
+    that depend on earlier ones: given a stand-in for the function, it returns what `actual` would
+    have been, had the stand-in given all of them.
     """
 
     function: str
     actual: Any
     expected: Any
     unit_upstream: Callable[[], Any] | None = None
+    replay: Callable[[Callable[..., Any]], Any] | None = None
 
 
 class CheckFailed(AutograderError):
@@ -197,6 +200,8 @@ def describe(value: Any) -> str:
         return f"a {_dtype_name(value.dtype)} tensor of shape {tuple(value.shape)}"
     if value is None:
         return "None"
+    if isinstance(value, dict):
+        return "a dict"
     if isinstance(value, tuple | list):
         inside = ", ".join(describe(element) for element in value[:4])
         more = ", …" if len(value) > 4 else ""

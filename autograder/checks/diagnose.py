@@ -2,7 +2,9 @@
 
 A misconception is named only if it reproduces *every* answer the student's function gave during
 the check, the right ones included, and is itself wrong on at least one of them: on a single
-small input many wrong ideas coincide.
+small input many wrong ideas coincide. Where answers build on earlier ones, as in a trajectory of
+steps, the misconception has to go the whole way itself, from the start and with a memory of its own
+(`Mismatch.replay`): it couldn't read what the student's function keeps.
 """
 
 from __future__ import annotations
@@ -48,8 +50,11 @@ def diagnose(
     function = mismatches[-1].function
     own = [m for m in mismatches if m.function == function]
     evidence = [call for call in calls if call.function == function]
+    replayed = all(m.replay is not None for m in own)
     for known in misconceptions:
-        if known.replaces == function and _reproduces(known, evidence, own):
+        if known.replaces != function:
+            continue
+        if all(_replays(known, m) for m in own) if replayed else _reproduces(known, evidence, own):
             return replace(failure, help=known.hint, misconception=known.id)
     if failure.help is not None:
         return failure
@@ -64,7 +69,6 @@ def _reproduces(
 ) -> bool:
     if not evidence:
         return False
-    wrong = [m.actual for m in mismatches]
     explains = False
     for call in evidence:
         try:
@@ -75,12 +79,56 @@ def _reproduces(
             return False
         if not close(imitation, call.value):
             return False
-        explains = explains or any(call.value is value for value in wrong)
+        explains = explains or any(
+            call.value is wrong.actual and _is_nearer(imitation, wrong) for wrong in mismatches
+        )
     return explains
 
 
+def _is_nearer(imitation: Any, wrong: Mismatch) -> bool:
+    """Whether the imitation is nearer to the wrong answer than to the truth.
+
+    Where the answer is off by a little only, the right idea would pass for an imitation.
+    """
+    return _distance(imitation, wrong.actual) < _distance(imitation, wrong.expected)
+
+
+def _distance(left: Any, right: Any) -> float:
+    """The largest difference of two answers; infinite if they can't be compared."""
+    if isinstance(left, Tensor) and isinstance(right, Tensor):
+        if left.shape != right.shape:
+            return float("inf")
+        ours, theirs = left.double(), right.double()
+        same = (ours == theirs) | (ours.isnan() & theirs.isnan())
+        apart = torch.where(same, 0.0, (ours - theirs).abs()).nan_to_num(float("inf"))
+        return float(apart.max()) if apart.numel() else 0.0
+    if isinstance(left, tuple | list) and isinstance(right, tuple | list):
+        if len(left) != len(right):
+            return float("inf")
+        return max((_distance(a, b) for a, b in zip(left, right, strict=True)), default=0.0)
+    return 0.0 if close(left, right) else float("inf")
+
+
+def _replays(known: KnownMistake, mismatch: Mismatch) -> bool:
+    if mismatch.replay is None:
+        return False
+    try:
+        with torch.no_grad():
+            imitation = mismatch.replay(known.function)
+    except Exception:
+        return False
+    return close(imitation, mismatch.actual) and not close(imitation, mismatch.expected)
+
+
 def close(left: Any, right: Any) -> bool:
-    """Whether two answers have the same structure, shapes and (nearly) values."""
+    """Whether two answers have the same structure, shapes and (nearly) values.
+
+    A 0-dim tensor may stand for a number.
+    """
+    if isinstance(left, Tensor) and isinstance(right, int | float):
+        right = _number_like(left, right)
+    elif isinstance(right, Tensor) and isinstance(left, int | float):
+        left = _number_like(right, left)
     if isinstance(left, Tensor) and isinstance(right, Tensor):
         return left.shape == right.shape and torch.allclose(
             left.double(), right.double(), rtol=_rtol(right), atol=1e-12, equal_nan=True
@@ -92,6 +140,11 @@ def close(left: Any, right: Any) -> bool:
     if isinstance(left, int | float) and isinstance(right, int | float):
         return bool(abs(left - right) <= _RTOL * abs(right) + 1e-12) or left == right
     return bool(type(left) is type(right) and left == right)
+
+
+def _number_like(tensor: Tensor, value: float) -> Tensor:
+    dtype = tensor.dtype if tensor.is_floating_point() else torch.float64
+    return torch.tensor(value, dtype=dtype)
 
 
 def _rtol(value: Tensor) -> float:
@@ -133,11 +186,11 @@ def _each(transform: Callable[[Tensor, Tensor], Tensor | None]) -> Callable[[Mis
     def imitate(mismatch: Mismatch) -> Any:
         actual, expected = mismatch.actual, mismatch.expected
         if isinstance(expected, Tensor):
-            return transform(expected, actual)
+            return transform(expected, actual) if isinstance(actual, Tensor) else None
         made = []
         for e, a in zip(expected, actual, strict=True):
             right = isinstance(a, Tensor) and a.shape == e.shape and close(e, a)
-            one = e if right else transform(e, a)
+            one = e if right else transform(e, a) if isinstance(a, Tensor) else None
             if one is None:
                 return None
             made.append(one)

@@ -87,13 +87,17 @@ def gradcheck(
             Node.apply, leaves, eps=1e-6, atol=1e-6, rtol=1e-4, check_undefined_grad=False
         )
     except GradcheckError as error:
-        raise CheckFailed(
-            Failure(
-                f"`{backward_name}` does not agree with numerical derivatives of your own "
-                f"`{forward_name}`",
-                *_jacobians(str(error)),
-            )
-        ) from None
+        raise CheckFailed(_gradcheck_failure(str(error), forward_name, backward_name)) from None
+
+
+def _gradcheck_failure(text: str, forward: str, backward: str) -> Failure:
+    if "not multiplied by grad_output" in text:
+        return Failure(
+            f"`{backward}` gives gradients that are not zero for an upstream gradient of zeros",
+            help="Every term of a gradient has grad_output as a factor.",
+        )
+    rationale = f"`{backward}` does not agree with numerical derivatives of your own `{forward}`"
+    return Failure(rationale, *_jacobians(text))
 
 
 def _assemble(
@@ -125,4 +129,6 @@ def _exact(value: Any) -> Any:
     if isinstance(value, Tensor):
         copy = value.detach().clone(memory_format=torch.contiguous_format)
         return copy.double() if copy.is_floating_point() else copy
+    if isinstance(value, list):
+        return [_exact(element) for element in value]
     return value

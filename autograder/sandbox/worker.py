@@ -227,17 +227,13 @@ _ABSENT = object()
 
 
 def tidy() -> None:
-    """Leave student code a plain interpreter: no output, no arguments, no trace of the harness.
+    """Leave student code a plain interpreter, the same in every worker.
 
-    Comfort and determinism, not a boundary: prints cost nothing and reach no one, `random` starts
-    from the same state in every worker, and an `import sandbox` finds nothing.
+    Comfort and determinism, not a boundary: prints cost nothing and reach no one, and `random`
+    starts from one state.
     """
     for descriptor, (name, mode) in enumerate([("stdin", "r"), ("stdout", "w"), ("stderr", "w")]):
         stream = os.fdopen(descriptor, mode, encoding="utf-8", errors="replace", closefd=False)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
-    sys.argv[:] = [""]
     random.seed(0)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "sandbox"]:
-        del sys.modules[name]
-    sys.modules["__main__"] = ModuleType("__main__")

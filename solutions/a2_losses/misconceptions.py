@@ -35,25 +35,15 @@ def averages_over_rows_only(pred, target, reduction="mean"):
 @misconception(
     "mse",
     replaces="mse_loss",
-    hint='You put the ½ of half_sum into the other reductions as well. Only "half_sum" has it; '
-    '"sum" and "mean" are the plain sum and the plain mean of the squared differences.',
+    hint="On paper p² − 2pt + t² is the same. In floats it subtracts two large numbers to get a "
+    "small one, and where pred and target are large and close to each other, no digit of it is "
+    "right. Take the difference first, then square it.",
 )
-def halves_every_reduction(pred, target, reduction="mean"):
-    squared = 0.5 * (pred - target) ** 2
-    return squared.mean() if reduction == "mean" else squared.sum()
-
-
-@misconception(
-    "mse",
-    replaces="mse_loss",
-    hint="This is the root of the squared error: a norm, with another gradient. The loss stops "
-    "before the square root.",
-)
-def takes_the_square_root(pred, target, reduction="mean"):
-    squared = (pred - target) ** 2
+def expands_the_square(pred, target, reduction="mean"):
+    squared = pred * pred - 2 * pred * target + target * target
     if reduction == "mean":
-        return squared.mean().sqrt()
-    return squared.sum().sqrt() * (0.5 if reduction == "half_sum" else 1.0)
+        return squared.mean()
+    return squared.sum() * (0.5 if reduction == "half_sum" else 1.0)
 
 
 @misconception(
@@ -88,41 +78,6 @@ def divides_by_the_batch_size(grad_output, pred, target, reduction="mean"):
     factor = {"mean": 2.0, "sum": 2.0, "half_sum": 1.0}[reduction]
     rows = pred.shape[0] if reduction == "mean" and pred.dim() else 1
     return grad_output * factor * (pred - target) / rows
-
-
-@misconception(
-    "mse",
-    replaces="mse_loss_backward",
-    hint="You divide by the number of elements in every reduction. Only the mean divides in the "
-    "forward pass, so only its gradient is divided.",
-)
-def divides_sums_as_well(grad_output, pred, target, reduction="mean"):
-    factor = {"mean": 2.0, "sum": 2.0, "half_sum": 1.0}[reduction]
-    return grad_output * factor * (pred - target) / pred.numel()
-
-
-@misconception(
-    "mse",
-    replaces="mse_loss_backward",
-    hint="Your gradient has the opposite sign: it is the one for target. If pred is too large, "
-    "raising it raises the loss, so grad_pred is positive there.",
-)
-def gradient_of_the_target_instead(grad_output, pred, target, reduction="mean"):
-    factor = {"mean": 2.0, "sum": 2.0, "half_sum": 1.0}[reduction]
-    divisor = pred.numel() if reduction == "mean" else 1
-    return grad_output * factor * (target - pred) / divisor
-
-
-@misconception(
-    "mse",
-    replaces="mse_loss_backward",
-    hint="You don't use grad_output. This loss may be one term of a larger one: whatever is "
-    "computed from it decides by how much its gradient is scaled.",
-)
-def takes_the_loss_for_the_end(grad_output, pred, target, reduction="mean"):
-    factor = {"mean": 2.0, "sum": 2.0, "half_sum": 1.0}[reduction]
-    divisor = pred.numel() if reduction == "mean" else 1
-    return factor * (pred - target) / divisor
 
 
 # --- bce -----------------------------------------------------------------------------------------
@@ -165,27 +120,6 @@ def drops_the_term_of_the_zeros(logits, target):
 
 @misconception(
     "bce",
-    replaces="bce_with_logits",
-    hint="You add up the elements' losses. This loss is their mean.",
-)
-def adds_up_instead_of_averaging(logits, target):
-    softplus = logits.clamp(min=0) + torch.log1p(torch.exp(-logits.abs()))
-    return (softplus - target * logits).sum()
-
-
-@misconception(
-    "bce",
-    replaces="bce_with_logits",
-    hint="You treat the target as a yes or a no. It may be anything between 0 and 1, and both "
-    "terms of the loss count, each with its weight.",
-)
-def rounds_the_target(logits, target):
-    margin = torch.where(target > 0.5, -logits, logits)
-    return (margin.clamp(min=0) + torch.log1p(torch.exp(-margin.abs()))).mean()
-
-
-@misconception(
-    "bce",
     replaces="bce_with_logits_backward",
     hint="This is the gradient with respect to the probability. The function takes logits, so "
     "there is one more step of the chain rule: through the sigmoid. Simplify the product on "
@@ -199,32 +133,11 @@ def stops_at_the_probability(grad_output, logits, target):
 @misconception(
     "bce",
     replaces="bce_with_logits_backward",
-    hint="Your gradient has the sigmoid's slope in it once more. For this loss that slope cancels "
-    "against a division in the derivative of the logarithms; it would stay with a squared error.",
-)
-def keeps_the_slope_of_the_sigmoid(grad_output, logits, target):
-    probs = torch.sigmoid(logits)
-    return grad_output * (probs - target) * probs * (1 - probs) / logits.numel()
-
-
-@misconception(
-    "bce",
-    replaces="bce_with_logits_backward",
     hint="The loss is a mean, so each element has only its share of it: the number of elements is "
     "missing in your gradient.",
 )
 def gradient_forgets_the_mean(grad_output, logits, target):
     return grad_output * (torch.sigmoid(logits) - target)
-
-
-@misconception(
-    "bce",
-    replaces="bce_with_logits_backward",
-    hint="The sign is reversed. Where the target is 0, a larger logit makes the loss larger: the "
-    "gradient must be positive there.",
-)
-def target_minus_probability(grad_output, logits, target):
-    return grad_output * (target - torch.sigmoid(logits)) / logits.numel()
 
 
 @misconception(
@@ -277,17 +190,6 @@ def normalises_the_last_dimension(x, dim=-1):
 
 @misconception(
     "softmax",
-    replaces="softmax",
-    hint="Your result adds up to 1 over the whole tensor. Each slice along dim is a distribution "
-    "of its own, and adds up to 1 by itself.",
-)
-def one_distribution_for_all_rows(x, dim=-1):
-    exponentials = (x - x.max()).exp()
-    return exponentials / exponentials.sum()
-
-
-@misconception(
-    "softmax",
     replaces="softmax_backward",
     hint="You use the diagonal of the Jacobian only, as if each probability depended on its own "
     "entry of x alone. It depends on all of its slice: they share the sum in the denominator. "
@@ -310,31 +212,11 @@ def treats_the_denominator_as_constant(grad_output, probs, dim=-1):
 @misconception(
     "softmax",
     replaces="softmax_backward",
-    hint="You subtract the sum of grad_output itself. That belongs to log_softmax. Here each "
-    "entry of grad_output arrives through its own pᵢ, so the sum has to be weighted.",
-)
-def sums_the_upstream_unweighted(grad_output, probs, dim=-1):
-    return probs * (grad_output - grad_output.sum(dim=dim, keepdim=True))
-
-
-@misconception(
-    "softmax",
-    replaces="softmax_backward",
     hint="You add up over the whole tensor. A row's probabilities don't depend on another row's "
     "logits, so the sum runs along dim only.",
 )
 def mixes_the_rows(grad_output, probs, dim=-1):
     return probs * (grad_output - (grad_output * probs).sum())
-
-
-@misconception(
-    "softmax",
-    replaces="softmax_backward",
-    hint="You add up along the last dimension whatever dim says. Use the same dim as the forward "
-    "pass.",
-)
-def gradient_along_the_last_dimension(grad_output, probs, dim=-1):
-    return probs * (grad_output - (grad_output * probs).sum(dim=-1, keepdim=True))
 
 
 # --- log_softmax ---------------------------------------------------------------------------------
@@ -367,11 +249,13 @@ def adds_epsilon_inside_the_logarithm(x, dim=-1):
 @misconception(
     "log_softmax",
     replaces="log_softmax",
-    hint="The formula is right, but e^x overflows before the logarithm can bring it back. Take "
-    "the largest term out of the sum of exponentials: log-sum-exp trick.",
+    hint="You add the maximum back to the logarithm before you subtract the sum from x. Around "
+    "10,000, numbers in float32 are 0.001 apart: that is all that remains of a logarithm such as "
+    "0.693. Subtract the maximum from x, and there is no need to add it back.",
 )
-def log_sum_exp_without_shifting(x, dim=-1):
-    return x - x.exp().sum(dim=dim, keepdim=True).log()
+def adds_the_maximum_back(x, dim=-1):
+    maximum = x.amax(dim=dim, keepdim=True)
+    return x - (maximum + (x - maximum).exp().sum(dim=dim, keepdim=True).log())
 
 
 @misconception(
@@ -382,16 +266,6 @@ def log_sum_exp_without_shifting(x, dim=-1):
 )
 def shifts_one_term_only(x, dim=-1):
     return x - (x - x.amax(dim=dim, keepdim=True)).exp().sum(dim=dim, keepdim=True).log()
-
-
-@misconception(
-    "log_softmax",
-    replaces="log_softmax",
-    hint="Your result is always normalised along the last dimension, whatever dim says.",
-)
-def log_normalises_the_last_dimension(x, dim=-1):
-    shifted = x - x.amax(dim=-1, keepdim=True)
-    return shifted - shifted.exp().sum(dim=-1, keepdim=True).log()
 
 
 @misconception(
@@ -408,43 +282,11 @@ def forgets_to_sum_the_upstream(grad_output, log_probs, dim=-1):
 @misconception(
     "log_softmax",
     replaces="log_softmax_backward",
-    hint="You subtract the bare probabilities. That is right only if the entries of grad_output "
-    "add up to 1 along dim, as in a cross-entropy (up to the sign). In general, what multiplies "
-    "them?",
-)
-def assumes_the_upstream_sums_to_one(grad_output, log_probs, dim=-1):
-    return grad_output - log_probs.exp()
-
-
-@misconception(
-    "log_softmax",
-    replaces="log_softmax_backward",
     hint="The second argument holds log-probabilities, the result of the forward pass. You use "
     "them as if they were probabilities.",
 )
 def takes_log_probs_for_probs(grad_output, log_probs, dim=-1):
     return grad_output - log_probs * grad_output.sum(dim=dim, keepdim=True)
-
-
-@misconception(
-    "log_softmax",
-    replaces="log_softmax_backward",
-    hint="This is the gradient of softmax. The logarithm divides each row of that Jacobian by its "
-    "own pᵢ: start again from ∂(log pᵢ)/∂xⱼ.",
-)
-def gradient_of_softmax_instead(grad_output, log_probs, dim=-1):
-    probs = log_probs.exp()
-    return probs * (grad_output - (grad_output * probs).sum(dim=dim, keepdim=True))
-
-
-@misconception(
-    "log_softmax",
-    replaces="log_softmax_backward",
-    hint="You sum the upstream gradient along the last dimension whatever dim says. Use the same "
-    "dim as the forward pass.",
-)
-def sums_the_upstream_along_the_last_dimension(grad_output, log_probs, dim=-1):
-    return grad_output - log_probs.exp() * grad_output.sum(dim=-1, keepdim=True)
 
 
 # --- cross_entropy_probs -------------------------------------------------------------------------
@@ -463,42 +305,11 @@ def averages_over_classes_too(probs, target_probs):
 @misconception(
     "cross_entropy_probs",
     replaces="cross_entropy_probs",
-    hint="You add up the rows' losses. They are averaged: over all rows of all leading dimensions.",
-)
-def adds_up_the_rows(probs, target_probs):
-    return -(target_probs * probs.log()).sum()
-
-
-@misconception(
-    "cross_entropy_probs",
-    replaces="cross_entropy_probs",
-    hint="You divide by the size of the first dimension. Every leading dimension counts rows: a "
-    "(2, 3, c) input has six of them.",
-)
-def counts_the_first_dimension_only(probs, target_probs):
-    rows = probs.shape[0] if probs.dim() > 1 else 1
-    return -(target_probs * probs.log()).sum() / rows
-
-
-@misconception(
-    "cross_entropy_probs",
-    replaces="cross_entropy_probs",
     hint="A small number added inside the logarithm changes every result, also where p is large "
     "enough. The probabilities are positive: nothing has to be protected.",
 )
 def adds_epsilon_to_the_probabilities(probs, target_probs):
     return -(target_probs * (probs + 1e-8).log()).sum(dim=-1).mean()
-
-
-@misconception(
-    "cross_entropy_probs",
-    replaces="cross_entropy_probs",
-    hint="You rescale the target rows so that they add up to 1. The formula doesn't ask for that: "
-    "take target_probs as they are.",
-)
-def normalises_the_targets(probs, target_probs):
-    total = target_probs.sum(dim=-1, keepdim=True)
-    return -(target_probs / total * probs.log()).sum(dim=-1).mean()
 
 
 @misconception(
@@ -519,37 +330,6 @@ def gradient_of_the_logits(grad_output, probs, target_probs):
 )
 def gradient_forgets_the_rows(grad_output, probs, target_probs):
     return -grad_output * target_probs / probs
-
-
-@misconception(
-    "cross_entropy_probs",
-    replaces="cross_entropy_probs_backward",
-    hint="You divide by the number of all elements. The mean is over rows: classes are added up.",
-)
-def gradient_divided_by_elements(grad_output, probs, target_probs):
-    return -grad_output * target_probs / probs / probs.numel()
-
-
-@misconception(
-    "cross_entropy_probs",
-    replaces="cross_entropy_probs_backward",
-    hint="The sign is lost. More probability on a class that the target wants makes the loss "
-    "smaller, so the gradient can't be positive.",
-)
-def loses_the_minus(grad_output, probs, target_probs):
-    rows = probs.numel() // probs.shape[-1]
-    return grad_output * target_probs / probs / rows
-
-
-@misconception(
-    "cross_entropy_probs",
-    replaces="cross_entropy_probs_backward",
-    hint="You add the term (1 − y)/(1 − p) of *binary* cross-entropy. Here −Σ y·log p is the "
-    "whole loss: an entry with y = 0 has gradient 0.",
-)
-def adds_the_binary_term(grad_output, probs, target_probs):
-    rows = probs.numel() // probs.shape[-1]
-    return grad_output * ((1 - target_probs) / (1 - probs) - target_probs / probs) / rows
 
 
 # --- softmax_cross_entropy -----------------------------------------------------------------------
@@ -637,39 +417,6 @@ def smooths_over_the_other_classes(
 @misconception(
     "softmax_cross_entropy",
     replaces="softmax_cross_entropy",
-    hint="The other classes get ε/c, the target's own class doesn't, so your target distribution "
-    "adds up to less than 1. Every class gets its share.",
-)
-def target_class_gets_no_share(
-    logits, target, ignore_index=-100, label_smoothing=0.0, reduction="mean"
-):
-    kept, one_hot = target != ignore_index, _target_distribution(logits, target)
-    share = label_smoothing / logits.shape[-1]
-    target_probs = (1 - label_smoothing) * one_hot + share * (1 - one_hot)
-    row_losses = -(target_probs * _log_probabilities(logits)).sum(dim=-1).masked_fill(~kept, 0.0)
-    total = row_losses.sum()
-    return {"none": row_losses, "sum": total, "mean": total / kept.sum()}[reduction]
-
-
-@misconception(
-    "softmax_cross_entropy",
-    replaces="softmax_cross_entropy",
-    hint="You add ε/c to every class and leave the one-hot part at 1: your target distribution "
-    "adds up to 1 + ε. What the classes are given has to be taken from the target first.",
-)
-def smooths_without_shrinking_the_target(
-    logits, target, ignore_index=-100, label_smoothing=0.0, reduction="mean"
-):
-    kept = target != ignore_index
-    target_probs = _target_distribution(logits, target) + label_smoothing / logits.shape[-1]
-    row_losses = -(target_probs * _log_probabilities(logits)).sum(dim=-1).masked_fill(~kept, 0.0)
-    total = row_losses.sum()
-    return {"none": row_losses, "sum": total, "mean": total / kept.sum()}[reduction]
-
-
-@misconception(
-    "softmax_cross_entropy",
-    replaces="softmax_cross_entropy",
     hint="Your loss is infinite where a class is far behind: either its probability was rounded "
     "to 0 before the logarithm, or an e^logit overflowed. Go from logits to log-probabilities "
     "directly, with the largest logit of the row taken out of the sum of exponentials.",
@@ -736,38 +483,6 @@ def gradient_forgets_label_smoothing(
 @misconception(
     "softmax_cross_entropy",
     replaces="softmax_cross_entropy_backward",
-    hint="Only the target's logit has a gradient in your result. The other logits don't occur in "
-    "log p's numerator, but in its normaliser: raising one of them lowers the target's "
-    "probability.",
-)
-def only_the_target_logit_moves(
-    grad_output, logits, target, ignore_index=-100, label_smoothing=0.0, reduction="mean"
-):
-    kept = target != ignore_index
-    weights = torch.where(kept, grad_output / kept.sum() if reduction == "mean" else grad_output, 0)
-    one_hot = _target_distribution(logits, target)
-    target_probs = _target_distribution(logits, target, label_smoothing)
-    return weights.unsqueeze(-1) * one_hot * (_log_probabilities(logits).exp() - target_probs)
-
-
-@misconception(
-    "softmax_cross_entropy",
-    replaces="softmax_cross_entropy_backward",
-    hint="The sign is reversed: descending along your gradient makes the target less likely. A "
-    "larger target logit makes the loss smaller, so its gradient is negative.",
-)
-def target_minus_softmax(
-    grad_output, logits, target, ignore_index=-100, label_smoothing=0.0, reduction="mean"
-):
-    kept = target != ignore_index
-    weights = torch.where(kept, grad_output / kept.sum() if reduction == "mean" else grad_output, 0)
-    target_probs = _target_distribution(logits, target, label_smoothing)
-    return weights.unsqueeze(-1) * (target_probs - _log_probabilities(logits).exp())
-
-
-@misconception(
-    "softmax_cross_entropy",
-    replaces="softmax_cross_entropy_backward",
     hint="You divide by the number of rows in every reduction. Only the mean divides in the "
     'forward pass; "sum" and "none" hand each row its gradient whole.',
 )
@@ -778,37 +493,6 @@ def every_reduction_divides(
     target_probs = _target_distribution(logits, target, label_smoothing)
     weights = torch.where(kept, grad_output / kept.sum(), 0.0)
     return weights.unsqueeze(-1) * (_log_probabilities(logits).exp() - target_probs)
-
-
-@misconception(
-    "softmax_cross_entropy",
-    replaces="softmax_cross_entropy_backward",
-    hint='grad_output goes unused. It scales the whole gradient, and with reduction "none" it has '
-    "one number for each row, which scales that row.",
-)
-def assumes_an_upstream_of_one(
-    grad_output, logits, target, ignore_index=-100, label_smoothing=0.0, reduction="mean"
-):
-    kept = target != ignore_index
-    target_probs = _target_distribution(logits, target, label_smoothing)
-    weights = kept.to(logits.dtype) / (kept.sum() if reduction == "mean" else 1)
-    return weights.unsqueeze(-1) * (_log_probabilities(logits).exp() - target_probs)
-
-
-@misconception(
-    "softmax_cross_entropy",
-    replaces="softmax_cross_entropy_backward",
-    hint="The gradient is right until e^logit overflows: then its softmax is ∞/∞ = nan. The "
-    "backward pass needs the shift by the row's maximum as much as the forward pass does.",
-)
-def gradient_overflows(
-    grad_output, logits, target, ignore_index=-100, label_smoothing=0.0, reduction="mean"
-):
-    kept = target != ignore_index
-    weights = torch.where(kept, grad_output / kept.sum() if reduction == "mean" else grad_output, 0)
-    probs = logits.exp() / logits.exp().sum(dim=-1, keepdim=True)
-    target_probs = _target_distribution(logits, target, label_smoothing)
-    return weights.unsqueeze(-1) * (probs - target_probs)
 
 
 # --- causal_lm -----------------------------------------------------------------------------------
@@ -861,27 +545,6 @@ def ignores_by_the_input_token(logits, tokens, ignore_index=-100):
 @misconception(
     "causal_lm",
     replaces="causal_lm_loss",
-    hint="You divide by all b·(t − 1) predictions. Those whose target is ignore_index don't count.",
-)
-def counts_ignored_predictions(logits, tokens, ignore_index=-100):
-    total = softmax_cross_entropy(logits[:, :-1], tokens[:, 1:], ignore_index, reduction="sum")
-    return total / tokens[:, 1:].numel()
-
-
-@misconception(
-    "causal_lm",
-    replaces="causal_lm_loss",
-    hint="You divide as if each of the t positions made a prediction. The last one has no target, "
-    "so a sequence has t − 1 of them at most.",
-)
-def counts_the_last_position(logits, tokens, ignore_index=-100):
-    total = softmax_cross_entropy(logits[:, :-1], tokens[:, 1:], ignore_index, reduction="sum")
-    return total / ((tokens[:, 1:] != ignore_index).sum() + tokens.shape[0])
-
-
-@misconception(
-    "causal_lm",
-    replaces="causal_lm_loss",
     hint="You average within each sequence first, then over the sequences. A token of a short "
     "sequence then weighs more than one of a long sequence. All predictions of the batch have one "
     "common mean.",
@@ -890,16 +553,6 @@ def averages_every_sequence_first(logits, tokens, ignore_index=-100):
     targets = tokens[:, 1:]
     losses = softmax_cross_entropy(logits[:, :-1], targets, ignore_index, reduction="none")
     return (losses.sum(dim=1) / (targets != ignore_index).sum(dim=1).clamp(min=1)).mean()
-
-
-@misconception(
-    "causal_lm",
-    replaces="causal_lm_loss_backward",
-    hint="Your gradient compares each position with its own token. The backward pass needs the "
-    "same shift as the forward pass: position i is judged by the token after it.",
-)
-def gradient_without_the_shift(grad_output, logits, tokens, ignore_index=-100):
-    return softmax_cross_entropy_backward(grad_output, logits, tokens, ignore_index)
 
 
 @misconception(
@@ -926,69 +579,7 @@ def gradient_lies_at_the_target(grad_output, logits, tokens, ignore_index=-100):
     return grad_logits
 
 
-@misconception(
-    "causal_lm",
-    replaces="causal_lm_loss_backward",
-    hint="The last position has a gradient in your result: its probabilities, from which no "
-    "target was subtracted. It predicts nothing, so its gradient is 0.",
-)
-def last_position_gets_a_gradient(grad_output, logits, tokens, ignore_index=-100):
-    count = (tokens[:, 1:] != ignore_index).sum()
-    grad_logits = grad_output * _log_probabilities(logits).exp() / count
-    grad_logits[:, :-1] = softmax_cross_entropy_backward(
-        grad_output, logits[:, :-1], tokens[:, 1:], ignore_index
-    )
-    return grad_logits
-
-
-@misconception(
-    "causal_lm",
-    replaces="causal_lm_loss_backward",
-    hint="You divide the gradient by all b·(t − 1) predictions. The mean is over those whose "
-    "target isn't ignore_index.",
-)
-def gradient_counts_ignored_predictions(grad_output, logits, tokens, ignore_index=-100):
-    grad_logits = torch.zeros_like(logits)
-    grad_logits[:, :-1] = softmax_cross_entropy_backward(
-        grad_output / tokens[:, 1:].numel(), logits[:, :-1], tokens[:, 1:], ignore_index, 0.0, "sum"
-    )
-    return grad_logits
-
-
-@misconception(
-    "causal_lm",
-    replaces="causal_lm_loss_backward",
-    hint="Predictions whose target is ignore_index have a gradient in your result. They have no "
-    "part in the loss, so their gradient is 0.",
-)
-def ignored_predictions_still_pull(grad_output, logits, tokens, ignore_index=-100):
-    predictions, targets = logits[:, :-1], tokens[:, 1:]
-    grads = _log_probabilities(predictions).exp() - _target_distribution(predictions, targets)
-    grad_logits = torch.zeros_like(logits)
-    grad_logits[:, :-1] = grad_output * grads / (targets != ignore_index).sum()
-    return grad_logits
-
-
 # --- penalties -----------------------------------------------------------------------------------
-
-
-@misconception(
-    "penalties",
-    replaces="l1_penalty",
-    hint="You add up the weights themselves, so a negative one pays for a positive one. The l1 "
-    "penalty adds up their absolute values.",
-)
-def sums_signed_weights(w, strength):
-    return strength * w.sum()
-
-
-@misconception(
-    "penalties",
-    replaces="l1_penalty",
-    hint="You take the mean. The penalty is a sum over all weights, whatever their number.",
-)
-def averages_the_absolute_values(w, strength):
-    return strength * w.abs().sum() / max(w.numel(), 1)
 
 
 @misconception(
@@ -1013,39 +604,11 @@ def divides_by_the_absolute_value(grad_output, w, strength):
 
 @misconception(
     "penalties",
-    replaces="l1_penalty_backward",
-    hint="Your gradient grows with the weight: that is l2. The slope of |w| is the same for a "
-    "small and for a large weight.",
-)
-def l1_pulls_in_proportion(grad_output, w, strength):
-    return grad_output * strength * w
-
-
-@misconception(
-    "penalties",
-    replaces="l1_penalty_backward",
-    hint="strength is a factor of the loss, so it is a factor of its gradient too. Yours lacks it.",
-)
-def forgets_the_strength(grad_output, w, strength):
-    return grad_output * w.sign()
-
-
-@misconception(
-    "penalties",
     replaces="l2_penalty",
     hint="You take the l2 *norm*, with its square root. The penalty is the sum of squares itself.",
 )
 def takes_the_norm(w, strength):
     return strength * (w * w).sum().sqrt()
-
-
-@misconception(
-    "penalties",
-    replaces="l2_penalty",
-    hint="You put a ½ in front, as many textbooks do. This penalty is strength · Σw², without it.",
-)
-def puts_a_half_in_front(w, strength):
-    return 0.5 * strength * (w * w).sum()
 
 
 @misconception(
@@ -1056,13 +619,3 @@ def puts_a_half_in_front(w, strength):
 )
 def expects_a_half_in_front(grad_output, w, strength):
     return grad_output * strength * w
-
-
-@misconception(
-    "penalties",
-    replaces="l2_penalty_backward",
-    hint="You don't use grad_output. The penalty is one term of a larger loss, and what is "
-    "computed from it decides by how much its gradient is scaled.",
-)
-def penalty_ignores_the_upstream(grad_output, w, strength):
-    return 2 * strength * w

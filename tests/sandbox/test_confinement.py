@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from autograder.sandbox import Sandbox
+from autograder.sandbox import Sandbox, Worker
 from autograder.sandbox.confine import LAYERS
 from autograder.student import StudentFault
 
@@ -30,12 +30,22 @@ def attempt(step):
         return ["done", repr(step())[:200]]
     except BaseException as error:
         return [type(error).__name__, str(error)[:200]]
-def syscall(number, *arguments):
+def run(step, *arguments):
+    return attempt(lambda: eval(step, globals(), {f"a{i}": a for i, a in enumerate(arguments)}))
+def syscall(number, arguments):
     arguments = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
     result = libc.syscall(ctypes.c_long(number), *arguments)
     code = ctypes.get_errno()
     return ["done", str(result)] if result >= 0 else [errno.errorcode[code], ""]
 """
+
+
+@pytest.fixture(scope="module")
+def attacker(sandbox: Sandbox) -> Iterator[Worker]:
+    """A worker whose student code evaluates what it is given."""
+    with sandbox.spawn() as worker:
+        worker.load({"operators.py": TOOLS.encode()}, "operators", (), timeout=20)
+        yield worker
 
 
 @pytest.fixture(scope="module")
@@ -55,20 +65,16 @@ def layer(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("needs", [names], indirect=True, ids=[",".join(names)])
 
 
-def attack(load: Load, step: str, *arguments: Any, **keywords: Any) -> list[str]:
+def attack(attacker: Worker, step: str, *arguments: Any) -> list[str]:
     """What becomes of an expression, evaluated by student code: [exception or "done", text]."""
-    names = ", ".join(f"a{i}" for i in range(len(arguments)))
-    worker = load(f"{TOOLS}\ndef run({names}): return attempt(lambda: {step})\n", **keywords)
-    answer = ask(worker, "run", *arguments)
+    answer = ask(attacker, "run", step, *arguments)
     assert isinstance(answer, list)
     return answer
 
 
-def raw(load: Load, numbers: tuple[int, int], *arguments: int) -> list[str]:
+def raw(attacker: Worker, numbers: tuple[int, int], *arguments: int) -> list[str]:
     """What becomes of a system call, given its numbers on x86_64 and aarch64."""
-    number = numbers[os.uname().machine == "aarch64"]
-    worker = load(f"{TOOLS}\ndef run(n, a): return syscall(n, *a)\n")
-    answer = ask(worker, "run", number, list(arguments))
+    answer = ask(attacker, "syscall", numbers[os.uname().machine == "aarch64"], list(arguments))
     assert isinstance(answer, list)
     return answer
 
@@ -111,14 +117,14 @@ def test_every_layer_is_reported(hosts_layers: dict[str, str]) -> None:
     ],
 )
 def test_a_file_outside_python_can_not_be_read(
-    load: Load, sandbox: Sandbox, needs: None, path: str
+    attacker: Worker, sandbox: Sandbox, needs: None, path: str
 ) -> None:
     zygote = sandbox._zygote
     assert zygote is not None
     real = path.format(
         grader=os.getpid(), zygote=zygote.pid, repository=REPOSITORY, tests=Path(__file__)
     )
-    assert attack(load, "open(a0, 'rb').read(100)", real)[0] in {
+    assert attack(attacker, "open(a0, 'rb').read(100)", real)[0] in {
         "PermissionError",
         "FileNotFoundError",
     }
@@ -126,15 +132,17 @@ def test_a_file_outside_python_can_not_be_read(
 
 @layer("landlock")
 @pytest.mark.parametrize("path", ["/", "/proc", "/tmp", "{repository}", "/root", "/home", "{site}"])
-def test_a_folder_outside_python_can_not_be_listed(load: Load, needs: None, path: str) -> None:
+def test_a_folder_outside_python_can_not_be_listed(
+    attacker: Worker, needs: None, path: str
+) -> None:
     site = Path(pytest.__file__).parents[1]
     real = path.format(repository=REPOSITORY, site=site)
-    assert attack(load, "os.listdir(a0)", real)[0] == "PermissionError"
+    assert attack(attacker, "os.listdir(a0)", real)[0] == "PermissionError"
 
 
 @layer("landlock")
-def test_another_package_beside_torch_can_not_be_read(load: Load, needs: None) -> None:
-    assert attack(load, "open(a0).read()", pytest.__file__)[0] == "PermissionError"
+def test_another_package_beside_torch_can_not_be_read(attacker: Worker, needs: None) -> None:
+    assert attack(attacker, "open(a0).read()", pytest.__file__)[0] == "PermissionError"
 
 
 def test_the_rest_of_the_standard_library_and_torch_can_be_imported(load: Load) -> None:
@@ -235,8 +243,8 @@ def test_only_four_descriptors_are_open(load: Load) -> None:
         "__import__('signal').pidfd_send_signal(3, 9)",
     ],
 )
-def test_what_leads_out_of_the_process_is_refused(load: Load, needs: None, step: str) -> None:
-    kind, text = attack(load, step, os.getpid())
+def test_what_leads_out_of_the_process_is_refused(attacker: Worker, needs: None, step: str) -> None:
+    kind, text = attack(attacker, step, os.getpid())
     assert kind in {"PermissionError", "OSError", "ZeroDivisionError"}, text
     assert kind == "ZeroDivisionError" or "not permitted" in text
 
@@ -279,9 +287,9 @@ def test_what_leads_out_of_the_process_is_refused(load: Load, needs: None, step:
     ],
 )
 def test_a_system_call_is_refused_before_its_arguments_are_looked_at(
-    load: Load, needs: None, numbers: tuple[int, int], arguments: tuple[int, ...]
+    attacker: Worker, needs: None, numbers: tuple[int, int], arguments: tuple[int, ...]
 ) -> None:
-    assert raw(load, numbers, *arguments) == ["EPERM", ""]
+    assert raw(attacker, numbers, *arguments) == ["EPERM", ""]
 
 
 @layer("seccomp")
@@ -294,9 +302,9 @@ def test_a_system_call_is_refused_before_its_arguments_are_looked_at(
     ],
 )
 def test_unknown_system_calls_do_not_exist(
-    load: Load, needs: None, numbers: tuple[int, int]
+    attacker: Worker, needs: None, numbers: tuple[int, int]
 ) -> None:
-    assert raw(load, numbers, 0, 0)[0] == "ENOSYS"
+    assert raw(attacker, numbers, 0, 0)[0] == "ENOSYS"
 
 
 @layer("uid")
@@ -320,23 +328,25 @@ def test_the_worker_is_a_user_of_its_own_without_rights(load: Load, needs: None)
 
 
 @layer("uid", "landlock")
-def test_the_right_to_read_ends_at_landlock(load: Load, needs: None, tmp_path: Path) -> None:
+def test_the_right_to_read_ends_at_landlock(attacker: Worker, needs: None, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("42")
     secret.chmod(0o600)
     public = tmp_path / "public"
     public.write_text("42")
     for path in (secret, public):
-        assert attack(load, "open(a0).read()", str(path))[0] == "PermissionError"
+        assert attack(attacker, "open(a0).read()", str(path))[0] == "PermissionError"
 
 
 @layer("landlock")
-def test_an_abstract_socket_inherited_by_name_can_not_be_reached(load: Load, needs: None) -> None:
+def test_an_abstract_socket_inherited_by_name_can_not_be_reached(
+    attacker: Worker, needs: None
+) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
         server.bind("\0autograder-test")
         server.listen()
         step = "__import__('socket').socket(1, 1).connect('\\0autograder-test')"
-        assert attack(load, step)[0] == "PermissionError"
+        assert attack(attacker, step)[0] == "PermissionError"
 
 
 # --- leaving something behind
@@ -365,18 +375,18 @@ def test_an_abstract_socket_inherited_by_name_can_not_be_reached(load: Load, nee
         "__import__('torch').ones(9).share_memory_()",
     ],
 )
-def test_nothing_can_be_written(load: Load, needs: None, step: str) -> None:
-    kind, text = attack(load, step)
+def test_nothing_can_be_written(attacker: Worker, needs: None, step: str) -> None:
+    kind, text = attack(attacker, step)
     assert kind in {"PermissionError", "OSError", "FileNotFoundError", "RuntimeError"}, text
     assert kind != "done"
 
 
-def test_changed_modes_and_owners_stay(load: Load, tmp_path: Path) -> None:
+def test_changed_modes_and_owners_stay(attacker: Worker, tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.write_text("x")
     before = target.stat()
     for step in ("os.chmod(a0, 0o777)", "os.chown(a0, 61000, 61000)", "os.utime(a0, (1, 1))"):
-        assert attack(load, step, str(target))[0] in REFUSED
+        assert attack(attacker, step, str(target))[0] in REFUSED
     after = target.stat()
     assert (after.st_mode, after.st_uid, after.st_mtime) == (
         before.st_mode,
@@ -429,9 +439,9 @@ def test_no_core_is_dumped(load: Load) -> None:
     assert ask(load(source)) == (0, 0)
 
 
-def test_limits_can_not_be_raised(load: Load) -> None:
+def test_limits_can_not_be_raised(attacker: Worker) -> None:
     step = "__import__('resource').setrlimit(9, (1 << 40, 1 << 40))"
-    assert attack(load, step)[0] in {"ValueError", "PermissionError"}
+    assert attack(attacker, step)[0] in {"ValueError", "PermissionError"}
 
 
 @pytest.fixture(scope="module")

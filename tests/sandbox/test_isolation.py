@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,36 +86,45 @@ print(json.dumps({"layers": layers, "attacks": attacks, "strict": strict}))
 """
 
 
-def on_host(host: str, secret: Path) -> dict[str, Any]:
-    shared = f"/dev/shm/autograder-test-{os.getpid()}"
+Found = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[Callable[[str], Found]]:
+    """What a sandbox and its attackers found on a host; all of them run at the same time."""
     # Not below a folder that only root can enter, or the user id would protect it.
+    secret = Path(f"/var/tmp/autograder-test-secret-{os.getpid()}")
+    shared = Path(f"/dev/shm/autograder-test-{os.getpid()}")
     secret.write_text("42")
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, host, str(secret), shared],
+    running = {
+        host: subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, host, str(secret), str(shared)],
             cwd=REPOSITORY,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
         )
-    finally:
-        secret.unlink()
-        left_over = Path(shared).exists()
-        Path(shared).unlink(missing_ok=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert not left_over
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+        for host in ("no root", "no Landlock", "no seccomp")
+    }
+
+    def found(host: str) -> Found:
+        output, errors = running[host].communicate(timeout=60)
+        assert running[host].returncode == 0, errors
+        assert errors == ""
+        assert not shared.exists()
+        answer: Found = json.loads(output)
+        return answer
+
+    yield found
+    for process in running.values():
+        process.kill()
+        process.communicate()
+    secret.unlink()
+    shared.unlink(missing_ok=True)
 
 
-@pytest.fixture
-def secret() -> Path:
-    return Path(f"/var/tmp/autograder-test-secret-{os.getpid()}")
-
-
-def test_without_root_the_other_layers_hold(secret: Path) -> None:
-    found = on_host("no root", secret)
+def test_without_root_the_other_layers_hold(hosts: Callable[[str], Found]) -> None:
+    found = hosts("no root")
     layers, attacks = found["layers"], found["attacks"]
     assert layers["uid"].startswith("missing: the grader doesn't run as root; run it as root")
     assert layers["seccomp"] == layers["rlimits"] == "active"
@@ -126,9 +136,9 @@ def test_without_root_the_other_layers_hold(secret: Path) -> None:
 
 
 def test_without_landlock_nothing_can_be_written_and_the_report_says_what_is_open(
-    secret: Path,
+    hosts: Callable[[str], Found],
 ) -> None:
-    found = on_host("no Landlock", secret)
+    found = hosts("no Landlock")
     layers, attacks = found["layers"], found["attacks"]
     assert layers["landlock"].startswith("missing: landlock_create_ruleset: Operation not sup")
     assert layers["seccomp"] == "active"
@@ -143,8 +153,8 @@ def test_without_landlock_nothing_can_be_written_and_the_report_says_what_is_ope
     assert "landlock is missing" in found["strict"]
 
 
-def test_without_seccomp_landlock_holds(secret: Path) -> None:
-    found = on_host("no seccomp", secret)
+def test_without_seccomp_landlock_holds(hosts: Callable[[str], Found]) -> None:
+    found = hosts("no seccomp")
     layers, attacks = found["layers"], found["attacks"]
     assert layers["seccomp"].startswith("missing: the kernel refuses seccomp filters")
     if layers["landlock"].startswith("active"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder.sandbox.protocol import (
@@ -36,6 +36,7 @@ def joined(header: dict[str, object], *chunks: bytes) -> bytes:
     return b"".join(bytes(piece) for piece in pack(header, chunks))
 
 
+@settings(max_examples=60)
 @given(headers, st.lists(st.binary(max_size=40), max_size=3))
 def test_what_is_packed_comes_out_again(header: dict[str, object], chunks: list[bytes]) -> None:
     frame = joined(header, *chunks)
@@ -45,6 +46,7 @@ def test_what_is_packed_comes_out_again(header: dict[str, object], chunks: list[
     assert payload_size == sum(map(len, chunks))
 
 
+@settings(max_examples=40)
 @given(headers)
 def test_the_payload_begins_at_an_aligned_offset(header: dict[str, object]) -> None:
     header_size, _ = unpack_prefix(joined(header, b"x"), 1)
@@ -70,6 +72,7 @@ def test_arbitrary_headers_are_refused_or_are_objects(data: bytes) -> None:
     assert isinstance(header, dict)
 
 
+@settings(max_examples=60)
 @given(headers, st.data())
 def test_a_flipped_byte_is_refused_or_harmless(
     header: dict[str, object], data: st.DataObject

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gradescope_utils.autograder_utils.decorators import weight
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from autograder.checks import StableOperatorChecks, arguments, exercise, tensors
@@ -29,3 +30,8 @@ class TestBce(StableOperatorChecks):
     def natural_gradients(self, grad_output, logits, target):
         # σ(x) − y is a difference of two numbers up to 1.
         return [grad_output.abs().expand_as(logits) / logits.numel()]
+
+    @weight(4)
+    def test_extreme(self, student):
+        """`{forward}` and `{backward}` stay finite and right for logits up to ±10,000"""
+        super().test_extreme(student)

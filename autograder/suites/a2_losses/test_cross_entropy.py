@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from autograder.checks import (
     Case,
     StableOperatorChecks,
+    Variation,
     arguments,
     combinations,
     contract,
@@ -26,8 +27,8 @@ from autograder.checks.values import integers, log_uniform, normal, probabilitie
 
 DEFAULTS = {"ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean"}
 EVERY_SWITCH = combinations(
-    reduction=("mean", "sum", "none"), label_smoothing=(0.0, 0.1, 1.0),
-    ignore_index=(-100, -1, 2, 255),
+    ignore_index=(-100, -1, 2, 255), label_smoothing=(0.0, 0.1, 1.0),
+    reduction=("mean", "sum", "none"),
 )  # fmt: skip
 
 
@@ -70,19 +71,23 @@ class TestCrossEntropyProbs(StableOperatorChecks):
         for_all(self.pullbacks(cases=self.distributions), body, examples=8)
 
 
-def labels(classes, ignore_index, share=0.4):
-    """Class labels of which a share is ignored, but never the first one, if that is possible."""
+def labels(classes, ignore_index, share):
+    """Class labels of which a share is to be ignored, but never the first one."""
 
     def make(shape, generator):
         target = with_exact(integers(0, classes - 1), ignore_index, share=share)(shape, generator)
-        first = 1 % classes if ignore_index == 0 else 0
-        return target.index_put((torch.arange(target.numel() > 0),) * 1, first)
+        if target.numel():
+            target.view(-1)[0] = 1 if ignore_index == 0 else 0
+        return target
 
     return make
 
 
-def classifications(**fixed):
-    """softmax_cross_entropy's arguments; those in `fixed` are the same in every call."""
+def classifications(*, ignored=0.5, **fixed):
+    """softmax_cross_entropy's arguments, with a share of `ignored` rows.
+
+    Those in `fixed` are the same in every call.
+    """
 
     @custom
     def build(drawer):
@@ -101,7 +106,93 @@ def classifications(**fixed):
             name: fixed[name] if name in fixed else drawer.draw(st.sampled_from(options))
             for name, options in choices.items()
         }
-        target = drawer.tensor_of(batch, labels(classes, given["ignore_index"]))
+        target = drawer.tensor_of(batch, labels(classes, given["ignore_index"], ignored))
         return {"logits": logits, "target": target, **given}
 
     return build
+
+
+@exercise("softmax_cross_entropy")
+class TestSoftmaxCrossEntropy(StableOperatorChecks):
+    forward, backward = "softmax_cross_entropy", "softmax_cross_entropy_backward"
+    cases = classifications(ignored=0.0, ignore_index=-100, label_smoothing=0.0)
+    with_ignored_rows = classifications(label_smoothing=0.0)
+    smoothed = classifications(ignored=0.0, ignore_index=-100)
+    defaults = DEFAULTS
+    default_cases = classifications(**DEFAULTS)
+    # An ignored label has to become a class before it can be an index.
+    tempting_cases = with_ignored_rows
+
+    def oracle(self, logits, target, ignore_index, label_smoothing, reduction):
+        losses = cross_entropy(
+            logits.reshape(-1, logits.shape[-1]), target.reshape(-1), ignore_index=ignore_index,
+            label_smoothing=label_smoothing, reduction=reduction,
+        )  # fmt: skip
+        return losses.reshape(target.shape) if reduction == "none" else losses
+
+    def natural_size(self, logits, target, ignore_index, label_smoothing, reduction):
+        rows = natural_size(logits).squeeze(-1)
+        if reduction == "none":
+            return rows
+        return rows.sum() / ((target != ignore_index).sum() if reduction == "mean" else 1)
+
+    def natural_gradients(self, grad_output, logits, target, ignore_index, label_smoothing, reduction):
+        # p − q is a difference of two numbers up to 1; an ignored row has no terms at all.
+        kept = target != ignore_index
+        rows = grad_output.abs() / (kept.sum() if reduction == "mean" else 1) * kept
+        return [rows[..., None] * natural_size(logits)]
+
+    @weight(4)
+    def test_extreme(self, student):
+        """`{forward}` and `{backward}` stay finite and right for logits up to ±10,000"""
+        super().test_extreme(student)
+
+    @weight(3)
+    def test_ignored_rows(self, student):
+        """A row whose target is ignore_index has loss 0 and gradient 0, and doesn't count"""
+        self.check_calls(student, self.with_ignored_rows, examples=20)
+
+    @weight(3)
+    def test_label_smoothing(self, student):
+        """With label smoothing, `{forward}` and `{backward}` are right (for large logits too)"""
+        self.check_calls(student, self.smoothed, examples=12)
+        self.check_calls(student, self.smoothed, Variation(values="extreme"), examples=6)
+
+    @weight(3)
+    def test_every_combination(self, student):
+        """`{forward}` and `{backward}` are right for every combination of their switches"""
+        logits = normal(2.0)((3, 4, 5), torch.Generator().manual_seed(5))
+        target = torch.tensor([[0, 1, 2, 3], [9, 4, 9, 0], [2, 9, 9, 1]])
+        self.check_each(
+            student,
+            (
+                {"logits": logits, "target": target.where(target < 9, given["ignore_index"]), **given}
+                for given in EVERY_SWITCH
+            ),
+        )
+
+    @contract(after=("test_forward", "test_gradients"))
+    def test_all_ignored(self, student):
+        """If all rows are ignored, sum is 0, none is zeros, and the gradient is zeros"""
+        logits = normal(2.0)((2, 3, 4), torch.Generator().manual_seed(6))
+        self.check_each(
+            student,
+            (
+                {"logits": logits, "target": torch.full((2, 3), given["ignore_index"]), **given}
+                for given in EVERY_SWITCH
+                if given["reduction"] != "mean"
+            ),
+        )
+
+    def check_calls(self, student, cases, variation=None, *, examples):
+        for_all(
+            self.pullbacks(variation, cases), lambda call: self.check_call(student, call),
+            examples=examples,
+        )  # fmt: skip
+
+    def check_each(self, student, calls):
+        for_each(map(Case, calls), lambda case: self.check_call(student, self.pullback(case)))
+
+    def check_call(self, student, call):
+        self.check_forward(student, call.case)
+        self.check_gradients(student, call)

@@ -41,7 +41,7 @@ ROWS = (
 )
 
 
-def slices(values, extreme=None):
+def slices(values):
     """x and dim: an int of either sign, anywhere among the dimensions."""
 
     @custom
@@ -81,6 +81,11 @@ class SliceChecks(StableOperatorChecks):
     def saved(self, arguments, output):
         """The forward's result as the backward gets it: a view if x was one."""
         return output if arguments["x"].is_contiguous() else laid_out(output, "sliced")
+
+    @weight(4)
+    def test_extreme(self, student):
+        """`{forward}` and `{backward}` stay finite and right for inputs up to ±10,000"""
+        super().test_extreme(student)
 
     @contract(after=("test_forward",))
     def test_shift(self, student):

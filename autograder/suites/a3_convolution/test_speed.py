@@ -146,10 +146,10 @@ class SpeedChecks:
     def too_slow(self, scene, end):
         loops = end.ratio > SURELY_A_LOOP
         return Failure(
-            f"`{self.function}` is right but slow: {end.ratio:.2g} × the time of a loop over "
+            f"`{self.function}` is right but slow: {end.ratio:.2f} × the time of a loop over "
             f"output positions, for {scene.words}; full points at a third of it",
-            expected=f"at most {1000 * end.rival_seconds * FULL_POINTS_AT:.2g} ms",
-            actual=f"{1000 * end.seconds:.2g} ms",
+            expected=f"at most {1000 * end.rival_seconds * FULL_POINTS_AT:.1f} ms",
+            actual=f"{1000 * end.seconds:.1f} ms",
             help=None
             if loops
             else "Something in it is done many times in Python: look for a loop over rows, or for "

@@ -1,0 +1,166 @@
+"""What all parts of the analysis share: values that flow, sites found, code still to be read."""
+
+from __future__ import annotations
+
+import ast
+from collections import deque
+from collections.abc import Collection, Mapping
+
+from autograder.policy.graph import ANY, Graph
+from autograder.policy.names import canonical
+from autograder.policy.rulebook import Hit, Rulebook
+from autograder.policy.solver import Node, Solver
+from autograder.policy.spelling import spell
+from autograder.policy.units import File, Site, Unit
+from autograder.policy.values import (
+    Box,
+    Class,
+    External,
+    Forbidden,
+    Function,
+    Instance,
+    Module,
+    Some,
+    Truth,
+)
+
+__all__ = ["Analysis", "is_carried"]
+
+# Modules of torch and NumPy that are neither forbidden nor obvious from an import statement.
+_NAMESPACES = frozenset(
+    "torch.Tensor torch.linalg torch.fft torch.special torch.sparse torch.masked torch.random "
+    "torch.functional torch.cuda torch.utils torch.utils.data torch.distributions torch.nested "
+    "torch.testing torch.signal torch.signal.windows torch.amp torch.backends torch.types "
+    "torch.profiler torch.storage torch.serialization torch.futures torch.cpu torch.version "
+    "numpy.linalg numpy.fft numpy.random numpy.ma numpy.lib numpy.testing numpy.polynomial "
+    "numpy.char numpy.rec numpy.strings numpy.typing os.path".split()
+)
+
+
+class Analysis:
+    """The state of one analysis of one submission."""
+
+    def __init__(
+        self, rulebook: Rulebook, files: Mapping[str, File], own_names: Collection[str]
+    ) -> None:
+        self.rulebook = rulebook
+        self.files = files
+        self.own_names = own_names
+        self.solver = Solver()
+        self.graph = Graph()
+        self.sites: list[Site] = []
+        self.pending: deque[Function] = deque()
+        self.functions: list[Function] = []
+        self.outside = self.solver.make(Some.OUTSIDE)
+        self.yes = self.solver.make(Truth.YES)
+        self.no = self.solver.make(Truth.NO)
+        # What was put into things that aren't the student's, and may come back from there.
+        self.outside_contents = self.solver.make()
+        # What `match_args` name, and what `.send(…)` sends: rare enough to be pooled.
+        self.match_arguments = self.solver.make()
+        self.sent = self.solver.make(Some.OUTSIDE)
+        self._found: dict[tuple[int, str], Site] = {}
+        self._instances: dict[tuple[int, Class], Instance] = {}
+        self._boxes: dict[tuple[int, bool], Box] = {}
+        self._shared: dict[str, Node] = {}
+        self._flat: dict[Node, Node] = {}
+        self._imported_modules: set[str] = set()
+
+    # --- sites ---------------------------------------------------------------------------------
+
+    def site(self, unit: Unit, hit: Hit, name: str, at: ast.AST, written: str = "") -> Site:
+        """The site of something forbidden at a place in the code; the same one if asked again."""
+        key = (id(at), name)
+        if key not in self._found:
+            site = Site(
+                rule=hit.rule,
+                why=hit.why,
+                name=name,
+                written=written or spell(at),
+                unit=unit,
+                line=getattr(at, "lineno", 1),
+                column=getattr(at, "col_offset", 0),
+            )
+            self._found[key] = site
+            self.sites.append(site)
+            if not unit.importing:
+                self.graph.edge(unit.owner, site)
+        return self._found[key]
+
+    def forbid(self, unit: Unit, hit: Hit, name: str, at: ast.AST, result: Node) -> None:
+        """Record that an expression gets hold of something forbidden, which then flows on."""
+        self.solver.add(result, Forbidden(self.site(unit, hit, name, at)))
+
+    def commit(self, unit: Unit, hit: Hit, name: str, at: ast.AST, written: str = "") -> None:
+        """Record a forbidden act: at import time it happens right away."""
+        site = self.site(unit, hit, name, at, written)
+        if unit.importing:
+            self.graph.edge(unit.owner, site)
+
+    def runs(self, unit: Unit, target: object) -> None:
+        """Record that code which runs at import time runs `target`."""
+        if unit.importing:
+            self.graph.edge(unit.owner, target)
+
+    # --- values --------------------------------------------------------------------------------
+
+    def instance(self, at: ast.AST, of: Class) -> Instance:
+        """The object that a call of a class makes, one for each place in the code."""
+        key = (id(at), of)
+        if key not in self._instances:
+            self._instances[key] = Instance(of)
+        return self._instances[key]
+
+    def box(self, at: ast.AST, *, record: bool = False) -> Box:
+        """The container that is made at a place in the code."""
+        key = (id(at), record)
+        if key not in self._boxes:
+            self._boxes[key] = Box(self.solver.make(Some.OUTSIDE), record)
+        return self._boxes[key]
+
+    def field(self, owner: Class | Instance | Function, name: str) -> Node:
+        """An attribute of an object. ANY has what all of them have."""
+        if name not in owner.fields:
+            node = owner.fields[name] = Node()
+            if name != ANY:
+                self.solver.link(node, self.field(owner, ANY))
+        return owner.fields[name]
+
+    def shared(self, name: str) -> Node:
+        """What was stored as attribute `name` of something that isn't the student's."""
+        if name not in self._shared:
+            self._shared[name] = Node()
+        return self._shared[name]
+
+    def flat(self, node: Node) -> Node:
+        """All that `node` holds, containers with what is in them."""
+        if node not in self._flat:
+            flat = self._flat[node] = Node()
+
+            def unpack(atom: object) -> None:
+                self.solver.add(flat, atom)
+                if isinstance(atom, Box):
+                    self.solver.link(self.flat(atom.contents), flat)
+
+            self.solver.listen(node, unpack)
+        return self._flat[node]
+
+    # --- modules -------------------------------------------------------------------------------
+
+    def imports(self, path: str) -> None:
+        """Remember that `path` is a module, because an import statement says so."""
+        self._imported_modules.add(canonical(path))
+
+    def is_namespace(self, atom: object) -> bool:
+        """Whether an atom is a module (or torch.Tensor), in which names can be looked up."""
+        if isinstance(atom, Module):
+            return True
+        if not isinstance(atom, External):
+            return False
+        path = atom.path
+        return "." not in path or path in _NAMESPACES or path in self._imported_modules
+
+
+def is_carried(atom: object) -> bool:
+    """Whether it matters where an atom goes: data of unknown kind don't, the rest does."""
+    return not isinstance(atom, Some | Truth)
