@@ -287,7 +287,7 @@ class _Tally:
             outcome=outcome,
             score=score,
             max_score=self._maxima[check.id],
-            seconds=seconds,
+            seconds=round(seconds, 4),
             failure=failure,
             visibility=check.visibility or exercise.visibility,
             number=check.number,

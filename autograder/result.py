@@ -120,7 +120,6 @@ class Result:
 def _check_to_json(check: CheckResult) -> dict[str, Any]:
     data = asdict(check)
     data["tags"] = list(check.tags)
-    data["seconds"] = round(check.seconds, 4)
     return data
 
 

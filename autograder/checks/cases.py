@@ -23,7 +23,16 @@ from torch import Tensor
 
 from autograder.checks.values import Values, normal
 
-__all__ = ["Arguments", "Case", "TensorSpec", "Variation", "arguments", "combinations", "custom", "tensors"]
+__all__ = [
+    "Arguments",
+    "Case",
+    "TensorSpec",
+    "Variation",
+    "arguments",
+    "combinations",
+    "custom",
+    "tensors",
+]
 
 LAYOUTS = ("permuted", "sliced", "expanded")
 Draw = Callable[[st.SearchStrategy[Any]], Any]

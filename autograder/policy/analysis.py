@@ -14,6 +14,7 @@ from autograder.policy.spelling import spell
 from autograder.policy.units import File, Site, Unit
 from autograder.policy.values import (
     Box,
+    BoxMethod,
     Class,
     External,
     Forbidden,
@@ -59,9 +60,10 @@ class Analysis:
         # What `match_args` name, and what `.send(…)` sends: rare enough to be pooled.
         self.match_arguments = self.solver.make()
         self.sent = self.solver.make(Some.OUTSIDE)
-        self._found: dict[tuple[int, str], Site] = {}
-        self._instances: dict[tuple[int, Class], Instance] = {}
-        self._boxes: dict[tuple[int, bool], Box] = {}
+        # Keyed by the syntax nodes themselves: an id may be used again once a node is gone.
+        self._found: dict[tuple[ast.AST, str], Site] = {}
+        self._instances: dict[tuple[ast.AST, Class], Instance] = {}
+        self._boxes: dict[tuple[ast.AST, bool], Box] = {}
         self._shared: dict[str, Node] = {}
         self._flat: dict[Node, Node] = {}
         self._imported_modules: set[str] = set()
@@ -70,7 +72,7 @@ class Analysis:
 
     def site(self, unit: Unit, hit: Hit, name: str, at: ast.AST, written: str = "") -> Site:
         """The site of something forbidden at a place in the code; the same one if asked again."""
-        key = (id(at), name)
+        key = (at, name)
         if key not in self._found:
             site = Site(
                 rule=hit.rule,
@@ -106,14 +108,14 @@ class Analysis:
 
     def instance(self, at: ast.AST, of: Class) -> Instance:
         """The object that a call of a class makes, one for each place in the code."""
-        key = (id(at), of)
+        key = (at, of)
         if key not in self._instances:
             self._instances[key] = Instance(of)
         return self._instances[key]
 
     def box(self, at: ast.AST, *, record: bool = False) -> Box:
         """The container that is made at a place in the code."""
-        key = (id(at), record)
+        key = (at, record)
         if key not in self._boxes:
             self._boxes[key] = Box(self.solver.make(Some.OUTSIDE), record)
         return self._boxes[key]
@@ -163,4 +165,4 @@ class Analysis:
 
 def is_carried(atom: object) -> bool:
     """Whether it matters where an atom goes: data of unknown kind don't, the rest does."""
-    return not isinstance(atom, Some | Truth)
+    return not isinstance(atom, Some | Truth | BoxMethod)

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from autograder.policy import texts
 from autograder.policy.analysis import Analysis
 from autograder.policy.graph import ANY
 from autograder.policy.names import canonical
@@ -35,6 +36,9 @@ __all__ = ["Place", "find_member", "load", "store"]
 _OWN_DUNDERS = frozenset(("__class__", "__dict__"))
 
 _DEEPEST_HIERARCHY = 20
+
+# `x = x.flatten` would go on for ever if x were once taken for something with a name.
+_DEEPEST_NAME = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,8 @@ def _of(a: Analysis, place: Place, atom: object, name: str, result: Node) -> Non
             for node in atom.call.everything():
                 a.solver.link(node, result)
         case Text(value=value):
-            a.solver.add(result, TextMethod(value, name))
+            known = name in texts.METHODS
+            a.solver.add(result, TextMethod(value, name) if known else Some.OUTSIDE)
         case Super():
             receiver = atom.of.generic
             _of_bases(a, place, atom.of, name, lambda f: _bind(a, place, f, receiver, result))
@@ -126,7 +131,8 @@ def _of_external(a: Analysis, place: Place, path: str, name: str, result: Node) 
         excepted = a.rulebook.excepted(canonical(f"{full}.{place.after}"))
         hit = None if excepted else hit
     if hit is None:
-        a.solver.add(result, External(full))
+        deep = full.count(".") > _DEEPEST_NAME
+        a.solver.add(result, Some.OUTSIDE if deep else External(full))
     elif not (place.compared and full.endswith(".grad_fn")):
         a.forbid(place.unit, hit, full, place.at, result)
 

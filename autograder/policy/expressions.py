@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 from autograder.policy import texts
 from autograder.policy.analysis import Analysis
-from autograder.policy.attributes import Place, load
+from autograder.policy.attributes import Place, load, store
 from autograder.policy.calls import apply, element, operate
 from autograder.policy.externals import call_external
 from autograder.policy.folding import fold
 from autograder.policy.functions import make_function
+from autograder.policy.graph import ANY
 from autograder.policy.names import canonical
 from autograder.policy.scopes import BUILTINS, Comprehension, Kind, Scope
 from autograder.policy.solver import Node
 from autograder.policy.units import Unit
-from autograder.policy.values import Call, External, Forbidden, Function, Some, Text
+from autograder.policy.values import Box, Call, Class, External, Function, Instance, Some, Text
 
 __all__ = ["Reader"]
 
@@ -344,8 +345,6 @@ class Reader:
 
     def assign(self, target: ast.expr, value: Node) -> None:
         """Let an assignment target have `value`."""
-        from autograder.policy.attributes import store
-
         a = self.a
         match target:
             case ast.Name(id=name):
@@ -370,13 +369,11 @@ class Reader:
         a, dead = self.a, self.unit.dead
 
         def react(atom: object) -> None:
-            from autograder.policy.values import Box, Class, Instance
-
             if isinstance(atom, Box) and not dead:
                 a.solver.link(value, atom.contents)
                 a.solver.link(key, atom.contents)
             elif isinstance(atom, Instance | Class) and not dead:
-                a.solver.link(value, a.field(atom, "*"))
+                a.solver.link(value, a.field(atom, ANY))
 
         a.solver.listen(holder, react)
 
@@ -402,5 +399,3 @@ def _joined(known: object) -> str | None:
         return text if len(text) <= 200 else None
     return None
 
-
-_ = Forbidden

@@ -98,20 +98,19 @@ def _call_back(a: Analysis, call: Call, path: str, result: Node) -> None:
     looks_up: list[object] = []
     modules: list[object] = []
     hit = a.rulebook.computed
+    pool = a.solver.make(Some.OUTSIDE)
+    if not call.unit.dead:
+        for node in arguments:
+            a.solver.link(node, pool)
+    # torch's functions return tensors, whatever the list was that they got.
+    dropped = Text | Box | Instance if from_torch else Text
 
     def react(atom: object) -> None:
         if isinstance(atom, Function):
             # `map(lambda m: m.autograd, [torch])`
-            parameters = [(node, False) for node in arguments for _ in range(2)]
-            returned = Node()
-            inner = Call(call.node, call.unit.inside(importing=False))
-            for node, starred in parameters:
-                for position in range(len(atom.positional)):
-                    inner.positional = [(Node(), False)] * position + [(node, starred)]
-                    calls.invoke(a, inner, atom, returned)
             for parameter in atom.positional:
-                a.solver.add(parameter, Some.OUTSIDE)
-            a.solver.link(returned, result)
+                a.solver.link(pool, parameter)
+            a.solver.link(atom.returns, result)
         elif isinstance(atom, Instance):
             a.graph.open_classes.add(atom.of)
         elif isinstance(atom, Forbidden) and not keeps:
@@ -122,9 +121,9 @@ def _call_back(a: Analysis, call: Call, path: str, result: Node) -> None:
             modules.append(atom)
         if hit is not None and looks_up and modules:
             a.forbid(call.unit, hit, path, call.node, result)
-        plain = Text | Box | Instance if from_torch else Text
-        if is_carried(atom) and not isinstance(atom, plain):
-            a.solver.add(result, atom)
+        if is_carried(atom) and not isinstance(atom, dropped):
+            if not isinstance(atom, External) or a.is_namespace(atom) or atom.path in _MODELS:
+                a.solver.add(result, atom)
 
     for node in arguments:
         a.solver.listen(node, react)

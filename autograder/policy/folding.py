@@ -38,7 +38,7 @@ def fold(
             a.solver.add(result, Some.OUTSIDE if made is None else Text(made))
 
     def react(index: int, atom: object) -> None:
-        if not isinstance(atom, Text):
+        if not isinstance(atom, Text) or len(known[index]) >= _MOST_COMBINATIONS:
             a.solver.add(result, Some.OUTSIDE)
         elif atom.value not in known[index]:
             known[index].append(atom.value)

@@ -24,13 +24,15 @@ class Policy:
     beside the standard library, the submission's own files, and what stubs need for their type
     hints. `forbid` are further dotted names (`torch.special.log_softmax`) or globs
     (`torch.nn.functional.*`), each with all that is below it; `methods` are further names that no
-    tensor may be asked for; `allow` are dotted names or globs exempt from every rule.
+    tensor may be asked for; `operators` are ATen operators (globs) that the worker watches for;
+    `allow` are dotted names or globs exempt from every rule.
     """
 
     rules: tuple[str, ...] = ()
     packages: tuple[str, ...] = ("torch", "numpy")
     forbid: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
 
     @classmethod

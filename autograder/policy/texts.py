@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["concatenate", "interpolate", "method", "slice_of"]
+__all__ = ["METHODS", "Known", "concatenate", "interpolate", "method", "slice_of"]
 
 # Longer results aren't names of anything.
 _MOST = 200
 
-_METHODS = frozenset(
+METHODS = frozenset(
     "capitalize casefold decode encode format format_map hex join lower lstrip removeprefix "
     "removesuffix replace rstrip strip swapcase title translate upper".split()
 )
@@ -38,7 +38,7 @@ def interpolate(template: Known, arguments: Sequence[Known]) -> Known | None:
 
 def method(text: Known, name: str, arguments: Sequence[Known]) -> Known | None:
     """`text.name(*arguments)`, None if that isn't known."""
-    if name not in _METHODS or len(text) > _MOST or _wide(text):
+    if name not in METHODS or len(text) > _MOST or _wide(text):
         return None
     values = tuple(arguments)
     try:

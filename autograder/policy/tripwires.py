@@ -22,6 +22,7 @@ def tripwires(policy: Policy) -> tuple[tuple[str, ...], tuple[str, ...]]:
     names += _configured(policy)
     allowed = set(policy.allow)
     operators = [operator for ban in bans for operator in ban.operators]
+    operators += policy.operators
     return (
         tuple(name for name in dict.fromkeys(names) if name not in allowed),
         tuple(dict.fromkeys(operators)),

@@ -77,7 +77,11 @@ def survey(isolation: Isolation, packages: Sequence[str]) -> Plan:
     reason = privileges.can_switch_user()
     if reason is not None:
         return replace(plan, uid_reason=reason)
-    unreadable = privileges.unreadable_by_others(_interpreter_paths(packages))
+    try:
+        unreadable = privileges.unreadable_by_others(_interpreter_paths(packages))
+    except OSError as error:
+        advice = "run it where user ids up to 65535 are mapped"
+        return replace(plan, uid_reason=f"{error}; {advice}")
     if unreadable is None:
         return plan
     if (
@@ -171,7 +175,9 @@ def _switch_user(plan: Plan, uid: int | None) -> str:
         return f"missing: {plan.uid_reason}"
     keep = plan.keep_read_capability
     state = _attempt(lambda: privileges.become(uid, keep_read_capability=keep))
-    if state == "active" and keep:
+    if state != "active":
+        privileges.drop_capabilities()
+    elif keep:
         return "active (reads a private Python by CAP_DAC_READ_SEARCH, within Landlock's list)"
     return state
 

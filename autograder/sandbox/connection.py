@@ -81,7 +81,9 @@ class Connection:
         begin = 0
         while begin < len(views):
             try:
-                sent = self._channel.sendmsg(views[begin : begin + _PIECES])
+                sent = self._channel.sendmsg(
+                    views[begin : begin + _PIECES], (), socket.MSG_NOSIGNAL
+                )
             except BlockingIOError:
                 self._wait(self._writable, deadline)
                 continue

@@ -84,14 +84,8 @@ def fault_of_call(function: str, header: Mapping[str, Any], places: Places) -> S
 
 def fault_of_import(file: str, header: Mapping[str, Any], places: Places) -> StudentFault:
     """The same for a load of `file`."""
-    where = places.word(header.get("place"))
-    if header.get("kind") == "source":
-        return StudentRaised(Failure(_string(header, "text"), where=where), "SyntaxError")
-    if header.get("kind") == "syntax":
-        kind, text = _string(header, "type"), _string(header, "message")
-        return StudentRaised(Failure(f"{file} is not valid Python: {text}", where=where), kind)
     fault = _fault(header, places)
-    if isinstance(fault, StudentRaised):
+    if header.get("kind") == "raised" and isinstance(fault, StudentRaised):
         text = f"importing {file} {fault.failure.rationale}"
         return StudentRaised(replace(fault.failure, rationale=text), fault.kind)
     return fault
@@ -104,6 +98,12 @@ def _fault(header: Mapping[str, Any], places: Places) -> StudentFault:
         name, message = _string(header, "type"), _string(header, "message")
         text = f"raised {name}: {message}" if message else f"raised {name}"
         return StudentRaised(Failure(text, where=where), name)
+    if kind == "syntax":
+        name, message = _string(header, "type"), _string(header, "message")
+        file = where.partition(":")[0] if where is not None else "the submission"
+        return StudentRaised(Failure(f"{file} is not valid Python: {message}", where=where), name)
+    if kind == "source":
+        return StudentRaised(Failure(_string(header, "text"), where=where), "SyntaxError")
     if kind == "memory":
         text = "asked for more memory than the limit"
         return StudentOutOfMemory(

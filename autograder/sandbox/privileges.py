@@ -16,11 +16,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import pwd
 import random
 import signal
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import syscalls
@@ -35,11 +37,12 @@ __all__ = [
     "holds_read_capability",
     "kill_orphans",
     "kill_user",
+    "uids_in_use",
     "unreadable_by_others",
 ]
 
 FIRST_UID, LAST_UID = 61000, 64999
-"""Above what distributions give to people and services, below systemd's dynamic users."""
+"""Above what distributions give to people and services; what is in use all the same is avoided."""
 
 _CAP_DAC_READ_SEARCH, _CAP_KILL, _CAP_SETGID, _CAP_SETUID = 2, 5, 6, 7
 _PR_SET_KEEPCAPS, _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 8, 23, 24
@@ -63,8 +66,8 @@ class UidClaim:
         self._holder.close()
 
 
-def claim_uid() -> UidClaim:
-    """Claim a free id. Raises OSError if all are taken.
+def claim_uid(avoid: Collection[int] = ()) -> UidClaim:
+    """Claim a free id that is not in `avoid` and belongs to nobody. Raises OSError if all are taken.
 
     The search begins at a random id: containers that share a kernel but not a network namespace
     don't see each other's claims, and would otherwise count against one another's process limit.
@@ -72,10 +75,29 @@ def claim_uid() -> UidClaim:
     count = LAST_UID - FIRST_UID + 1
     start = random.SystemRandom().randrange(count)
     for step in range(count):
-        claim = _try_claim(FIRST_UID + (start + step) % count)
+        uid = FIRST_UID + (start + step) % count
+        if uid in avoid or _belongs_to_someone(uid):
+            continue
+        claim = _try_claim(uid)
         if claim is not None:
             return claim
     raise OSError(f"all user ids from {FIRST_UID} to {LAST_UID} are in use")
+
+
+def uids_in_use() -> frozenset[int]:
+    """The user ids in our range under which something runs now, ours or not."""
+    return frozenset(
+        status.uids[0] for status in _processes() if FIRST_UID <= status.uids[0] <= LAST_UID
+    )
+
+
+def _belongs_to_someone(uid: int) -> bool:
+    """Whether the id is a person's or a service's: large sites give out ids in any range."""
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
 
 
 def _try_claim(uid: int) -> UidClaim | None:
@@ -116,31 +138,29 @@ def unreadable_by_others(paths: Iterable[Path]) -> Path | None:
     """The first of `paths` that a worker's user id couldn't read; None if it could read all.
 
     Asks the kernel, in a child that is that user. Call it while this process is still small.
+    Raises OSError if the child can't become that user.
     """
     candidates = list(paths)
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
+        answer = -1
         try:
             become(LAST_UID, keep_read_capability=False)
-            for index, path in enumerate(candidates):
-                if not os.access(path, os.R_OK):
-                    os.write(writer, struct.pack("<i", index))
-                    break
-            else:
-                os.write(writer, struct.pack("<i", -1))
+            unreadable = [not os.access(path, os.R_OK) for path in candidates]
+            answer = unreadable.index(True) if any(unreadable) else len(candidates)
         finally:
+            os.write(writer, struct.pack("<i", answer))
             os._exit(0)
     os.close(writer)
     try:
-        answer = os.read(reader, 4)
+        (index,) = struct.unpack("<i", os.read(reader, 4))
     finally:
         os.close(reader)
         os.waitpid(child, 0)
-    if len(answer) != 4:
-        return candidates[0] if candidates else None
-    index = struct.unpack("<i", answer)[0]
-    return None if index < 0 else candidates[index]
+    if index < 0:
+        raise OSError(f"this process can't become user {LAST_UID}")
+    return candidates[index] if index < len(candidates) else None
 
 
 def become(uid: int, *, keep_read_capability: bool) -> None:
@@ -196,46 +216,68 @@ def kill_user(uid: int) -> None:
 
 
 def kill_orphans() -> int:
-    """Kill what a grader that died by force left behind under an id that nobody claims now.
+    """Kill what a grader that died by force left behind. Returns how many processes were killed.
 
-    Returns how many processes were killed.
+    A worker dies with its zygote; only processes that it was allowed to start can survive. To be
+    one, a process must look like nothing else on a machine: user and group the same id of our
+    range, claimed by nobody and nobody's, no other groups, under a filter, fallen to init.
     """
     killed = 0
-    for _ in range(100):
-        found = 0
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                uid = entry.stat().st_uid
-                if uid == 0:
-                    # A process without dumps shows root as the owner of its folder.
-                    uid = _real_uid(entry)
-            except (OSError, ValueError, IndexError):
-                continue
-            if not FIRST_UID <= uid <= LAST_UID:
-                continue
-            claim = _try_claim(uid)
-            if claim is None:
-                continue
-            try:
-                os.kill(int(entry.name), signal.SIGKILL)
-                found += 1
-            except OSError:
-                pass
-            finally:
-                claim.release()
-        killed += found
-        if not found:
-            break
+    for status in _processes():
+        uid = status.uids[0]
+        if (
+            not FIRST_UID <= uid <= LAST_UID
+            or {*status.uids, *status.gids} != {uid}
+            or status.groups
+            or not status.filtered
+            or status.parent != 1
+            or _belongs_to_someone(uid)
+        ):
+            continue
+        claim = _try_claim(uid)
+        if claim is None:
+            continue
+        with contextlib.suppress(OSError):
+            os.kill(status.pid, signal.SIGKILL)
+            killed += 1
+        claim.release()
     return killed
 
 
-def _real_uid(process: Path) -> int:
-    for line in (process / "status").read_text().splitlines():
-        if line.startswith("Uid:"):
-            return int(line.split()[1])
-    return 0
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """What /proc/PID/status says about who a process is."""
+
+    pid: int
+    parent: int
+    uids: tuple[int, ...]
+    gids: tuple[int, ...]
+    groups: tuple[int, ...]
+    filtered: bool
+
+
+def _processes() -> Iterator[_Status]:
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            lines = (entry / "status").read_text().splitlines()
+        except OSError:
+            continue
+        fields = dict(line.split(":", 1) for line in lines if ":" in line)
+        numbers = {
+            name: tuple(map(int, fields.get(name, "").split()))
+            for name in ("PPid", "Uid", "Gid", "Groups", "Seccomp", "NoNewPrivs")
+        }
+        if len(numbers["Uid"]) == 4 and numbers["PPid"]:
+            yield _Status(
+                int(entry.name),
+                numbers["PPid"][0],
+                numbers["Uid"],
+                numbers["Gid"],
+                numbers["Groups"],
+                numbers["Seccomp"] == (2,) and numbers["NoNewPrivs"] == (1,),
+            )
 
 
 def _permitted() -> int:

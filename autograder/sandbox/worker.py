@@ -101,6 +101,10 @@ def serve(channel: Channel, harness: Harness, layers: Mapping[str, str]) -> None
         except ProtocolError:
             text = "the returned value is too large to travel: too many or too long values"
             channel.send({"id": header["id"], "kind": "invalid", "text": text})
+        except MemoryError as error:
+            # From assembling the frame, before any of it was sent.
+            answer = {"kind": "memory", "place": None, **testimony.describe(error)}
+            channel.send({"id": header["id"], **answer})
 
 
 class Harness:

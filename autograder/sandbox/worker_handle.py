@@ -38,6 +38,7 @@ class Worker:
         self.pid = pid
         self._places = faults.Places({})
         self._alive = True
+        self._loaded = False
         self._fault: StudentFault | None = None
         # Also when nobody closes us.
         self._release = weakref.finalize(self, _release, zygote, connection, pid)
@@ -60,6 +61,9 @@ class Worker:
         Per function: "ok", "missing" or "not callable: <type>". Raises StudentFault if the import
         fails, with the place in the student's file; `timeout` is in seconds.
         """
+        if self._loaded:
+            raise SandboxError("a worker loads one submission; spawn another")
+        self._loaded = True
         file = f"{module}.py"
         if file not in files:
             raise StudentMissing(f"the submission has no file {file}")

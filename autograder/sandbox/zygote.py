@@ -99,8 +99,11 @@ class Zygote:
         syscalls.prctl(_PR_SET_DUMPABLE, 0)
         _forget_other_packages(self._packages)
         self._plan = confine.survey(self._isolation, self._packages)
+        self._foreign_uids: frozenset[int] = frozenset()
         if self._plan.uid_reason is None:
             privileges.kill_orphans()
+            # Whoever these are, their processes must not be swept as a worker's.
+            self._foreign_uids = privileges.uids_in_use()
 
     def warm_up(self) -> None:
         """Import and touch all that a worker would otherwise load for itself, every time."""
@@ -167,7 +170,9 @@ class Zygote:
         return True
 
     def _spawn(self, channel: int) -> None:
-        claim = privileges.claim_uid() if self._plan.uid_reason is None else None
+        claim = None
+        if self._plan.uid_reason is None:
+            claim = privileges.claim_uid(self._foreign_uids)
         uid = claim.uid if claim is not None else None
         scratch = self._make_scratch(uid)
         pid = os.fork()

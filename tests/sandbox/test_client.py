@@ -102,6 +102,31 @@ def test_two_workers_live_side_by_side(own: Sandbox) -> None:
         assert ask(second) == 2
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_of_the_grader_can_not_end_the_sandbox(own: Sandbox) -> None:
+    with own.spawn() as worker:
+        worker.load(ONE, "operators", (), timeout=20)
+        child = os.fork()
+        if child == 0:
+            try:
+                worker.close()
+                own.close()
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        assert ask(worker) == 1
+        with own.spawn() as other:
+            other.load(ONE, "operators", (), timeout=20)
+            assert ask(other) == 1
+
+
+def test_a_worker_loads_one_submission(own: Sandbox) -> None:
+    with own.spawn() as worker:
+        worker.load(ONE, "operators", (), timeout=20)
+        with pytest.raises(SandboxError, match="a worker loads one submission; spawn another"):
+            worker.load(ONE, "operators", (), timeout=20)
+
+
 def test_closing_the_sandbox_kills_everything() -> None:
     before = descriptors()
     sandbox = Sandbox(limits=WorkerLimits(scratch=True))

@@ -289,6 +289,24 @@ def test_a_failed_import_says_where_and_why(
     assert (caught.value.failure.where or "").startswith(where)
 
 
+@pytest.mark.parametrize(
+    ("helper", "text"),
+    [
+        ("x = (\n", "helper.py is not valid Python: '(' was never closed"),
+        (b"\xff", "helper.py is not valid utf-8"),
+        ("1 / 0", "raised ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_helper_imported_late_fails_in_the_call(
+    load: Load, helper: str | bytes, text: str
+) -> None:
+    worker = load("def run():\n import helper", helper=helper)
+    with pytest.raises(StudentRaised) as caught:
+        ask(worker)
+    assert text in caught.value.failure.rationale
+    assert (caught.value.failure.where or "").startswith("helper.py:1")
+
+
 def test_a_missing_file_and_a_missing_function_are_said(sandbox: Sandbox, load: Load) -> None:
     with pytest.raises(StudentMissing, match=r"the submission has no file operators\.py"):
         load_files(sandbox, {"other.py": b""})

@@ -1,4 +1,4 @@
-"""Whatever way of computing it is honest gets full marks in a3; loops over positions, but for speed.
+"""Every honest way of computing gets full marks in a3; loops over positions, all but for speed.
 
 The files in a3/ are such ways. Speed is a matter of the clock, which no test of ours may depend on:
 here the clock is made up, and what is tested is that the answers count, and what the clock does.
@@ -100,6 +100,4 @@ def test_the_loops_that_speed_is_measured_against_are_right(a3):
     for scene in suite.SCENES:
         for kind in (suite.TestIm2colSpeed, suite.TestCol2imSpeed, suite.TestConv2dSpeed):
             tensors = kind().inputs(scene, generator)
-            torch.testing.assert_close(
-                kind().loop(scene, *tensors), kind().truth(scene, *tensors)
-            )
+            torch.testing.assert_close(kind().loop(scene, *tensors), kind().truth(scene, *tensors))

@@ -51,6 +51,10 @@ def convolutions(*, groups=(1, 3), depth=(1, 2), filters=(1, 2), **ranges):
     return build
 
 
+def largest(tensor):
+    return float(tensor.abs().max()) if tensor.numel() else 0.0
+
+
 @exercise("conv2d")
 class TestConv2d(OperatorChecks):
     forward, backward = "conv2d", "conv2d_backward"
@@ -64,6 +68,22 @@ class TestConv2d(OperatorChecks):
 
     def oracle(self, x, weight, bias, stride, padding, dilation, groups):
         return conv2d(x, weight, bias, stride, padding, dilation, groups)
+
+    # The natural sizes are the same at all positions, those of mere padding included: an algorithm
+    # that works on the whole image (by Fourier transforms, say) rounds on that scale everywhere.
+
+    def natural_size(self, x, weight, bias, **settings):
+        size = weight.abs().sum((1, 2, 3)) * largest(x)
+        return (size if bias is None else size + bias.abs())[:, None, None]
+
+    def natural_gradients(self, grad_output, x, weight, bias, groups, **settings):
+        blocks = weight.abs().reshape(groups, -1, *weight.shape[1:]).sum((1, 3, 4))
+        each_filter = grad_output.abs().sum((0, 2, 3))
+        return [
+            blocks.reshape(-1, 1, 1) * largest(grad_output),
+            each_filter[:, None, None, None] * largest(x),
+            each_filter,
+        ]
 
     def backward_arguments(self, arguments, output):
         return {name: value for name, value in arguments.items() if name != "bias"}
@@ -98,7 +118,7 @@ class TestConv2d(OperatorChecks):
         for_all(self.cases.cases(), body, examples=4)
 
     def test_groups(self, student):
-        """`{forward}` and `{backward}` map the g-th block of channels to the g-th block of filters"""
+        """`{forward}` and `{backward}` keep groups apart: blocks of channels, blocks of filters"""
         for_all(
             self.pullbacks(cases=convolutions(groups=(2, 3), depth=(1, 3), filters=(1, 3))),
             lambda call: self.check_call(student, call),

@@ -40,6 +40,11 @@ def pools(values=None, smooth=None, **ranges):
     return build
 
 
+def largest(tensor):
+    """The largest absolute value, as a 0-dim tensor."""
+    return tensor.abs().max() if tensor.numel() else torch.zeros((), dtype=torch.float64)
+
+
 class PoolChecks(OperatorChecks):
     """What both kinds of pooling have in common."""
 
@@ -103,6 +108,14 @@ class TestAvgPool(PoolChecks):
 
     def oracle(self, x, kernel_size, stride, padding):
         return avg_pool2d(x, kernel_size, stride, padding)
+
+    # On the scale of the whole image, as differences of running sums round on it.
+
+    def natural_size(self, x, **settings):
+        return largest(x)
+
+    def natural_gradients(self, grad_output, **arguments):
+        return [largest(grad_output)]
 
     @weight(2)
     def test_padding_counts(self, student):

@@ -117,7 +117,7 @@ class SpeedChecks:
         # The first calls of a function may be watched, and are slower then.
         for _ in range(2):
             self.timed_call(student, WARM_UP, generator)
-        first, *others = [self.check_scene(student, scene, generator) for scene in SCENES]
+        first = [self.check_scene(student, scene, generator) for scene in SCENES][0]
         tensors = self.inputs(SCENES[0], generator)
         return first, min(seconds(lambda: self.truth(SCENES[0], *tensors)) for _ in range(5))
 
@@ -181,7 +181,7 @@ class TestIm2colSpeed(SpeedChecks):
         return unfold(x, scene.kernel, **scene.settings)
 
     @leaderboard("im2col: time ÷ torch's unfold", "asc")
-    def test_time(self, student, set_leaderboard_value=None):
+    def test_time(self, student, set_leaderboard_value=None):  # noqa: PT028 (or it is a fixture)
         """`{function}` has no Python loop over positions: a third of such a loop's time, at most"""
         own, of_torch = self.check_speed(student)
         set_leaderboard_value(round(own / of_torch, 1))
@@ -206,7 +206,7 @@ class TestCol2imSpeed(SpeedChecks):
         return fold(cols, scene.image, scene.kernel, **scene.settings)
 
     @leaderboard("col2im: time ÷ torch's fold", "asc")
-    def test_time(self, student, set_leaderboard_value=None):
+    def test_time(self, student, set_leaderboard_value=None):  # noqa: PT028 (or it is a fixture)
         """`{function}` has no Python loop over positions: a third of such a loop's time, at most"""
         own, of_torch = self.check_speed(student)
         set_leaderboard_value(round(own / of_torch, 1))
@@ -230,7 +230,7 @@ class TestConv2dSpeed(SpeedChecks):
         return conv2d(x, weight, **scene.settings)
 
     @leaderboard("conv2d: time ÷ torch's conv2d", "asc")
-    def test_time(self, student, set_leaderboard_value=None):
+    def test_time(self, student, set_leaderboard_value=None):  # noqa: PT028 (or it is a fixture)
         """`{function}` has no Python loop over positions: a third of such a loop's time, at most"""
         own, of_torch = self.check_speed(student)
         set_leaderboard_value(round(own / of_torch, 1))

@@ -62,20 +62,19 @@ class TestRmsprop(AdaptiveChecks):
             yield param
 
 
-def adam_directions(direction_of, betas, eps):
-    """m̂ / (√v̂ + eps) at each step, for the gradient that `direction_of` gives then.
+class CorrectedAverage:
+    """A moving average without its bias: a mean with the weight βᵏ for the value k steps ago.
 
-    A corrected average is a weighted mean: of all gradients so far, with the weights βᵏ for the one
-    k steps ago. Calculated so, there is nothing to correct.
+    Calculated as a weighted mean, there is nothing in it that would need a correction.
     """
-    sums, weights = [0.0, 0.0], [0.0, 0.0]
-    while True:
-        grad = direction_of()
-        for i, term in enumerate((grad, grad.square())):
-            sums[i] = betas[i] * sums[i] + term
-            weights[i] = betas[i] * weights[i] + 1.0
-        first, second = (total / whole for total, whole in zip(sums, weights, strict=True))
-        yield first / (second.sqrt() + eps)
+
+    def __init__(self, beta):
+        self._beta, self._total, self._weight = beta, 0.0, 0.0
+
+    def add(self, value):
+        self._total = self._beta * self._total + value
+        self._weight = self._beta * self._weight + 1.0
+        return self._total / self._weight
 
 
 @exercise("adam")
@@ -85,10 +84,11 @@ class TestAdam(AdaptiveChecks):
     defaults = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0}  # noqa: RUF012
 
     def path(self, param, grads, rates, betas, eps, weight_decay):
-        upcoming = iter(grads)
-        directions = adam_directions(lambda: next(upcoming) + weight_decay * param, betas, eps)
-        for lr in rates:
-            param = param - lr * next(directions)
+        average, average_square = map(CorrectedAverage, betas)
+        for grad, lr in zip(grads, rates, strict=True):
+            direction = grad + weight_decay * param
+            root = average_square.add(direction.square()).sqrt()
+            param = param - lr * average.add(direction) / (root + eps)
             yield param
 
 
@@ -99,8 +99,9 @@ class TestAdamw(AdaptiveChecks):
     defaults = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}  # noqa: RUF012
 
     def path(self, param, grads, rates, betas, eps, weight_decay):
-        upcoming = iter(grads)
-        directions = adam_directions(lambda: next(upcoming), betas, eps)
-        for lr in rates:
-            param = param * (1 - lr * weight_decay) - lr * next(directions)
+        average, average_square = map(CorrectedAverage, betas)
+        for grad, lr in zip(grads, rates, strict=True):
+            root = average_square.add(grad.square()).sqrt()
+            shrunk = param * (1 - lr * weight_decay)
+            param = shrunk - lr * average.add(grad) / (root + eps)
             yield param

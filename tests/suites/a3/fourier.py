@@ -35,6 +35,8 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     image, kernels, size, (oh, ow), (sh, sw), _, _ = plan(
         x, weight, stride, padding, dilation, groups
     )
+    if not x.shape[0]:  # which rfft2 refuses
+        return x.new_zeros((0, weight.shape[0], oh, ow))
     # Correlation: the kernel's transform is conjugated. Windows inside the image don't wrap round.
     product = torch.einsum("ngchw,gochw->ngohw", rfft2(image), rfft2(kernels).conj())
     dense = irfft2(product, s=size).reshape(x.shape[0], weight.shape[0], *size)
@@ -46,7 +48,9 @@ def conv2d_backward(grad_output, x, weight, stride=1, padding=0, dilation=1, gro
     image, kernels, size, _, step, (ph, pw), (dh, dw) = plan(
         x, weight, stride, padding, dilation, groups
     )
-    (n, c, h, w), (o, deep, kh, kw) = x.shape, weight.shape
+    (n, c, h, w), (o, _, kh, kw) = x.shape, weight.shape
+    if not n:
+        return x.new_zeros(x.shape), torch.zeros_like(weight), weight.new_zeros(o)
     grads = rfft2(spread(grad_output, step, size).reshape(n, groups, o // groups, *size))
     grad_image = irfft2(torch.einsum("ngohw,gochw->ngchw", grads, rfft2(kernels)), s=size)
     taps = irfft2(torch.einsum("ngohw,ngchw->gochw", grads.conj(), rfft2(image)), s=size)

@@ -13,7 +13,9 @@ def table(shape, kernel, stride, padding, dilation):
     )
     oh = (h + 2 * ph - dh * (kh - 1) - 1) // sh + 1
     ow = (w + 2 * pw - dw * (kw - 1) - 1) // sw + 1
-    rows = (torch.arange(kh) * dh)[:, None, None, None] + (torch.arange(oh) * sh)[None, None, :, None]
+    rows = (torch.arange(kh) * dh)[:, None, None, None] + (torch.arange(oh) * sh)[
+        None, None, :, None
+    ]
     columns = (torch.arange(kw) * dw)[None, :, None, None] + torch.arange(ow) * sw
     return (rows * (w + 2 * pw) + columns).reshape(kh * kw, oh * ow), (oh, ow)
 
@@ -108,5 +110,5 @@ def avg_pool2d_backward(grad_output, x, kernel_size, stride=None, padding=0):
     n, c = x.shape[:2]
     places, _ = table(x.shape[2:], kernel_size, stride, padding, 1)
     each = (grad_output / places.shape[0]).flatten(2)[:, :, None]
-    cols = each.expand(n, c, *places.shape).reshape(n, -1, places.shape[1])
+    cols = each.expand(n, c, *places.shape).reshape(n, c * places.shape[0], places.shape[1])
     return col2im(cols, (n, c, *x.shape[2:]), kernel_size, stride, padding)

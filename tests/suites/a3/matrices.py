@@ -51,18 +51,17 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     n, o = x.shape[0], weight.shape[0]
     _, (oh, ow) = unroller(x.shape[2:], weight.shape[2:], stride, padding, dilation)
     cols = im2col(x, tuple(weight.shape[2:]), stride, padding, dilation)
-    blocks = cols.reshape(n, groups, cols.shape[1] // groups, 1, -1)
+    blocks = cols.reshape(n, groups, cols.shape[1] // groups, 1, oh * ow)
     filters = weight.reshape(groups, o // groups, -1).transpose(1, 2)[None, ..., None]
     y = (blocks * filters).sum(2).reshape(n, o, oh, ow)
     return y if bias is None else y + bias[:, None, None]
 
 
 def conv2d_backward(grad_output, x, weight, stride=1, padding=0, dilation=1, groups=1):
-    n, o = x.shape[0], weight.shape[0]
-    kernel = tuple(weight.shape[2:])
+    o, kernel = weight.shape[0], tuple(weight.shape[2:])
     cols = im2col(x, kernel, stride, padding, dilation)
-    blocks = cols.reshape(n, groups, cols.shape[1] // groups, -1)
-    grads = grad_output.reshape(n, groups, o // groups, -1)
+    blocks = cols.unflatten(1, (groups, cols.shape[1] // groups))
+    grads = grad_output.flatten(2).unflatten(1, (groups, o // groups))
     filters = weight.reshape(groups, o // groups, -1)
     grad_weight = torch.einsum("ngol,ngkl->gok", grads, blocks).reshape(weight.shape)
     back = torch.einsum("ngol,gok->ngkl", grads, filters).reshape(cols.shape)

@@ -28,9 +28,7 @@ def with_border(x, padding, fill=0.0):
 def into_image(windows, shape, kernel, stride, padding, dilation):
     (ph, pw), (n, c, h, w) = pair(padding), shape
     tall, wide = h + 2 * ph, w + 2 * pw
-    places = view(
-        np.arange(tall * wide).reshape(1, 1, tall, wide), kernel, stride, dilation
-    )[0, 0]
+    places = view(np.arange(tall * wide).reshape(1, 1, tall, wide), kernel, stride, dilation)[0, 0]
     image = np.zeros((n, c, tall * wide), windows.dtype)
     np.add.at(image, (slice(None), slice(None), places), windows)
     return torch.from_numpy(image.reshape(n, c, tall, wide)[:, :, ph : ph + h, pw : pw + w])
@@ -39,7 +37,8 @@ def into_image(windows, shape, kernel, stride, padding, dilation):
 def im2col(x, kernel_size, stride=1, padding=0, dilation=1):
     windows = view(with_border(x, padding), kernel_size, stride, dilation)
     n, c, oh, ow, kh, kw = windows.shape
-    return torch.from_numpy(windows.transpose(0, 1, 4, 5, 2, 3).reshape(n, c * kh * kw, oh * ow))
+    cols = windows.transpose(0, 1, 4, 5, 2, 3).reshape(n, c * kh * kw, oh * ow)
+    return torch.tensor(cols)
 
 
 def col2im(cols, input_shape, kernel_size, stride=1, padding=0, dilation=1):
@@ -55,7 +54,7 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     n, c, oh, ow, kh, kw = windows.shape
     blocks = windows.reshape(n, groups, c // groups, oh, ow, kh, kw)
     filters = weight.numpy().reshape(groups, -1, c // groups, kh, kw)
-    y = np.einsum("ngcpqij,gocij->ngopq", blocks, filters).reshape(n, -1, oh, ow)
+    y = np.einsum("ngcpqij,gocij->ngopq", blocks, filters).reshape(n, weight.shape[0], oh, ow)
     return torch.from_numpy(y) if bias is None else torch.from_numpy(y) + bias[:, None, None]
 
 
@@ -64,7 +63,7 @@ def conv2d_backward(grad_output, x, weight, stride=1, padding=0, dilation=1, gro
     n, c, oh, ow, kh, kw = windows.shape
     blocks = windows.reshape(n, groups, c // groups, oh, ow, kh, kw)
     filters = weight.numpy().reshape(groups, -1, c // groups, kh, kw)
-    grads = grad_output.numpy().reshape(n, groups, -1, oh, ow)
+    grads = grad_output.numpy().reshape(n, groups, filters.shape[1], oh, ow)
     grad_weight = np.einsum("ngopq,ngcpqij->gocij", grads, blocks).reshape(weight.shape)
     back = np.einsum("ngopq,gocij->ngcpqij", grads, filters).reshape(windows.shape)
     grad_x = into_image(back, x.shape, (kh, kw), stride, padding, dilation)
@@ -93,5 +92,7 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0):
 
 def avg_pool2d_backward(grad_output, x, kernel_size, stride=None, padding=0):
     kh, kw = pair(kernel_size)
-    share = grad_output.numpy()[..., None, None] / np.full((kh, kw), kh * kw, grad_output.numpy().dtype)
+    share = grad_output.numpy()[..., None, None] / np.full(
+        (kh, kw), kh * kw, grad_output.numpy().dtype
+    )
     return into_image(share, x.shape, kernel_size, stride or kernel_size, padding, 1)

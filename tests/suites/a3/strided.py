@@ -82,7 +82,7 @@ def max_pool2d(x, kernel_size, stride=None, padding=0):
 def max_pool2d_backward(grad_output, x, kernel_size, stride=None, padding=0):
     stride = kernel_size if stride is None else stride
     windows = view(padded_copy(x, padding, float("-inf")), kernel_size, stride, 1)
-    flat = windows.reshape(*windows.shape[:4], -1)
+    flat = windows.flatten(4)
     top = flat == flat.amax(-1, keepdim=True)
     first = top & (top.cumsum(-1) == 1)
     spread = (first * grad_output[..., None]).reshape(windows.shape)
