@@ -79,6 +79,7 @@ class SuitePlugin:
         self._student: Student | None = None
         self._excinfo: BaseException | None = None
         self._failed_phase = ""
+        self._recordings: dict[str, tuple[int, list[tuple[Any, ...] | None]]] = {}
         self.checks: tuple[CheckSpec, ...] = ()
         self.problems: list[str] = []
 
@@ -128,7 +129,7 @@ class SuitePlugin:
                 setattr(function, name, None)
         self._student, self._excinfo, self._failed_phase = student, None, ""
         student.begin_check()
-        noted = CheckRun(seed=seed, failures=[])
+        noted = CheckRun(seed=seed, failures=[], recordings=self._recordings_of(check, seed))
         began = time.perf_counter()
         with check_run(noted), contextlib.redirect_stdout(sys.stderr):
             runtestprotocol(item, log=False, nextitem=None)
@@ -144,6 +145,12 @@ class SuitePlugin:
                 leaderboard=getattr(function, "__leaderboard_value__", None),
             )
         return replace(ending, seconds=seconds, evidence=student.calls)
+
+    def _recordings_of(self, check: CheckSpec, seed: int) -> list[tuple[Any, ...] | None]:
+        known = self._recordings.get(check.id)
+        if known is None or known[0] != seed:
+            known = self._recordings[check.id] = (seed, [])
+        return known[1]
 
     def _ending(self, check: CheckSpec, mismatches: tuple[Mismatch, ...]) -> Ending:
         error = self._excinfo

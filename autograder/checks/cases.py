@@ -89,9 +89,14 @@ def tensors(
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The arguments of one call, by name and in order."""
+    """The arguments of one call, by name and in order.
+
+    `memo` is for what a check computes from them (the truth, say): a case is used again for the
+    next submission.
+    """
 
     arguments: Mapping[str, Any]
+    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def values(self) -> tuple[Any, ...]:

@@ -150,6 +150,9 @@ def assert_close(
         return
     tolerance = RTOL[wanted] if rtol is None else rtol
     truth, answer = expected.double(), actual.double()
+    # Most answers are right, and right beside |expected| alone (a NaN or an infinity never is).
+    if bool(((answer - truth).abs() <= tolerance * truth.abs()).all()):
+        return
     finite = torch.isfinite(truth)
     unequal = finite != torch.isfinite(answer)
     special = ~finite & ~((answer == truth) | (answer.isnan() & truth.isnan()))

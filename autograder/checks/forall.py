@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import hypothesis
@@ -30,10 +30,25 @@ _MAX_FAILURES = 32
 
 @dataclass(slots=True)
 class CheckRun:
-    """What a running check is given (its seed) and leaves behind (its failures)."""
+    """What a running check is given (its seed) and leaves behind (its failures).
+
+    `recordings` keeps the cases of each `for_all` of the check, once they have all passed, so that
+    the next submission is given the same cases without generating them again. Whoever starts the
+    run keeps the list for as long as check and seed stay the same.
+    """
 
     seed: int = 0
     failures: list[CheckFailed] | None = None
+    recordings: list[tuple[Any, ...] | None] = field(default_factory=list)
+    position: int = 0
+
+    def recording(self) -> tuple[int, tuple[Any, ...] | None]:
+        """The place of the `for_all` that starts now, and its known cases."""
+        place = self.position
+        self.position += 1
+        if place == len(self.recordings):
+            self.recordings.append(None)
+        return place, self.recordings[place]
 
 
 _current: ContextVar[CheckRun | None] = ContextVar("check_run", default=None)
@@ -76,6 +91,13 @@ def for_all(
     """
     run = current_run()
     show = _describe if describe is None else describe
+    place, known = run.recording()
+    earlier: CheckFailed | StudentFault | None = None
+    if known is not None:
+        earlier = _replay(known, body)
+        if earlier is None:
+            return
+    seen: list[T] = []
 
     @hypothesis.seed(run.seed)
     @hypothesis.settings(
@@ -90,6 +112,7 @@ def for_all(
     )
     @hypothesis.given(strategy)
     def check(case: T) -> None:
+        seen.append(case)
         try:
             _attempt(body, case, show)
         except StudentFault as fault:
@@ -105,6 +128,24 @@ def for_all(
         raise stop.fault from None
     except (hypothesis_errors.Flaky, hypothesis_errors.FlakyFailure) as flaky:
         raise _inconsistent(flaky) from None
+    if earlier is not None:
+        # It failed a moment ago and passes now.
+        raise _inconsistent(earlier)
+    run.recordings[place] = tuple(seen)
+
+
+def _replay(cases: tuple[T, ...], body: Callable[[T], None]) -> CheckFailed | StudentFault | None:
+    """Run `body` on known cases; the failure that is worth a search for a smaller input, if any."""
+    for case in cases:
+        try:
+            body(case)
+        except StudentFault as fault:
+            if _hopeless(fault):
+                raise
+            return fault
+        except CheckFailed as failed:
+            return failed
+    return None
 
 
 def for_each(
@@ -140,7 +181,7 @@ def _hopeless(fault: StudentFault) -> bool:
 
 
 def _inconsistent(flaky: BaseException) -> Exception:
-    inner = getattr(flaky, "exceptions", ())
+    inner = getattr(flaky, "exceptions", (flaky,))
     for error in inner:
         if isinstance(error, CheckFailed):
             failure = replace(

@@ -113,11 +113,12 @@ class Analysis:
             self._instances[key] = Instance(of)
         return self._instances[key]
 
-    def box(self, at: ast.AST, *, record: bool = False) -> Box:
-        """The container that is made at a place in the code."""
+    def box(self, at: ast.AST, *, record: bool = False, known: bool = False) -> Box:
+        """The container that is made at a place in the code; `known` if all it holds will be."""
         key = (at, record)
         if key not in self._boxes:
-            self._boxes[key] = Box(self.solver.make(Some.OUTSIDE), record)
+            contents = Node() if known else self.solver.make(Some.OUTSIDE)
+            self._boxes[key] = Box(contents, record)
         return self._boxes[key]
 
     def field(self, owner: Class | Instance | Function, name: str) -> Node:

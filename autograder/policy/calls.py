@@ -191,13 +191,18 @@ def _construct(a: Analysis, call: Call, of: Class, result: Node) -> None:
                 a.solver.link(element(a, node), a.field(instance, name))
 
 
-def operate(a: Analysis, call: Call, operand: Node, result: Node) -> None:
-    """Let `result` have what an operator, a subscript or an iteration may make of `operand`."""
+def operate(
+    a: Analysis, call: Call, operand: Node, result: Node, *, keeps_boxes: bool = False
+) -> None:
+    """Let `result` have what an operator, a subscript or an iteration may make of `operand`.
+
+    `keeps_boxes` says that the result may be a container too, as with `[x] * 3`.
+    """
 
     def react(atom: object) -> None:
         if isinstance(atom, Instance):
             _dunders(a, call, atom, result)
-        if not isinstance(atom, Text | Box):
+        if not isinstance(atom, Text) and (keeps_boxes or not isinstance(atom, Box)):
             a.solver.add(result, atom)
 
     a.solver.listen(operand, react)

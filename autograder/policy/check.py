@@ -7,15 +7,18 @@ import sys
 from collections.abc import Collection, Iterable, Mapping
 
 from autograder.policy.analysis import Analysis
+from autograder.policy.calls import apply
 from autograder.policy.differences import find_differences
+from autograder.policy.externals import call_external
 from autograder.policy.policy import Policy
 from autograder.policy.report import PolicyReport, Violation
 from autograder.policy.rulebook import Rulebook
-from autograder.policy.solver import TooIntricate
+from autograder.policy.solver import Node, TooIntricate
 from autograder.policy.source import SourceError, parse
 from autograder.policy.statements import Statements
 from autograder.policy.survey import dead_blocks, declare_module, own_names
-from autograder.policy.units import File, Run, Site
+from autograder.policy.units import File, Run, Site, Unit
+from autograder.policy.values import Call
 
 __all__ = ["check_source", "check_sources"]
 
@@ -57,6 +60,9 @@ def check_sources(
     a = Analysis(rulebook, importable, own)
     try:
         _read(a, guards)
+        _call_graded(a, files[main], functions)
+        a.solver.run()
+        find_differences(a)
     except (TooIntricate, RecursionError):
         raise SourceError(main, None, "is too intricate to be checked; simplify it") from None
     return _report(a, files[main], functions)
@@ -69,8 +75,17 @@ def _read(a: Analysis, guards: Mapping[File, frozenset[ast.If]]) -> None:
     while a.pending:
         function = a.pending.popleft()
         readers[function.unit.file].read_function(function)
-    a.solver.run()
-    find_differences(a)
+
+
+def _call_graded(a: Analysis, main: File, functions: Collection[str]) -> None:
+    """The grader calls the graded functions, which matters where they aren't plain functions."""
+    for name in functions:
+        variable = main.scope.variables.get(name)
+        if variable is not None:
+            unit = Unit(main, owner=variable)
+            anything = [(a.outside, True)]
+            call = Call(main.tree, unit, anything, [(None, a.outside)])
+            apply(a, call, variable, Node(), call_external)
 
 
 def _report(a: Analysis, main: File, functions: Collection[str]) -> PolicyReport:

@@ -69,6 +69,9 @@ def _is_difference(
     nudged_names: set[str],
 ) -> bool:
     """Whether `node` is f(a) - f(b), where a and b differ by the step."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.BinOp(op=ast.Sub()) as inner, attr="sum" | "item")):
+            node = inner
     if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)):
         return False
     left, right = (_reduced(_value(side, values)) for side in (node.left, node.right))

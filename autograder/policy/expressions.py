@@ -47,11 +47,14 @@ class Reader:
             case ast.BinOp(left=left, op=op, right=right):
                 return self._binary(node, self.read(left), op, self.read(right))
             case ast.UnaryOp(operand=operand):
-                return self._operator(node, self.read(operand))
+                return a.solver.make(
+                    Some.OUTSIDE, sources=[self._operator(node, self.read(operand))]
+                )
             case ast.BoolOp(values=values):
                 return a.solver.make(sources=[self.read(value) for value in values])
             case ast.Compare(left=left, comparators=comparators):
-                return self._operator(node, *(self._compared(s) for s in (left, *comparators)))
+                sides = [self._compared(side) for side in (left, *comparators)]
+                return a.solver.make(Some.OUTSIDE, sources=[self._operator(node, *sides)])
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 self.read(test)
                 return a.solver.make(sources=[self.read(body), self.read(orelse)])
@@ -258,10 +261,9 @@ class Reader:
         result = Node()
         others = [(operand, False) for operand in operands[1:]] or [(self.a.outside, False)]
         call = Call(node, self.unit, others)
+        keeps_boxes = isinstance(node, ast.BinOp)
         for operand in operands:
-            operate(self.a, call, operand, result)
-        if not isinstance(node, ast.BinOp):
-            self.a.solver.add(result, Some.OUTSIDE)
+            operate(self.a, call, operand, result, keeps_boxes=keeps_boxes)
         return result
 
     def _subscript(self, node: ast.Subscript) -> Node:
@@ -283,7 +285,8 @@ class Reader:
         return result
 
     def _container(self, node: ast.expr, elements: list[Node]) -> Node:
-        box = self.a.box(node)
+        # What is written out is known; what fills an empty container later may not be.
+        box = self.a.box(node, known=bool(elements))
         for part in elements:
             self.a.solver.link(part, box.contents)
         return self.a.solver.make(box)

@@ -240,7 +240,9 @@ def _vars(a: Analysis, call: Call, path: str, result: Node) -> None:
     elif call.unit.importing:
         # At module level these are globals() by another name.
         if hit is not None:
-            a.forbid(call.unit, hit, path.removeprefix("builtins."), call.node, result)
+            name = path.removeprefix("builtins.")
+            a.forbid(call.unit, hit, name, call.node, result)
+            a.commit(call.unit, hit, name, call.node)
     else:
         _locals(a, call, box)
 

@@ -41,7 +41,7 @@ NO_AUTODIFF = RuleGroup(
                 "numpy.polyder",
                 "numpy.polynomial.*der",
             ),
-            methods=("backward", "grad_fn", "autograd", "log_abs_det_jacobian"),
+            methods=("backward", "grad_fn", "log_abs_det_jacobian"),
             tripwires=(
                 "torch.Tensor.backward",
                 "torch.autograd.backward",
@@ -126,7 +126,6 @@ NO_AUTODIFF = RuleGroup(
             "use torch's public functions",
             modules=("torch._C", "torch.ops", "torch._ops", "torch.library", "torch.classes"),
             names=("torch.cpp", "torch.quantized_gru", "torch.quantized_lstm"),
-            methods=("_C", "_VF"),
         ),
     ),
 )

@@ -117,8 +117,7 @@ def decode_source(data: bytes, file: str) -> str:
         line = data.count(b"\n", 0, null) + 1
         raise SourceError(f"{file} contains a null byte{hint}; save it as UTF-8 text", file, line)
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        text = data.decode(encoding)
+        text = data.decode(_declared_encoding(data))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         byte = data[error.start]
@@ -128,6 +127,17 @@ def decode_source(data: bytes, file: str) -> str:
             file,
             line,
         ) from None
-    except (SyntaxError, LookupError) as error:
+    except SyntaxError as error:
         raise SourceError(f"{file}: {error}; save it as UTF-8 text", file, 1) from None
     return io.IncrementalNewlineDecoder(None, translate=True).decode(text, final=True)
+
+
+def _declared_encoding(data: bytes) -> str:
+    """The encoding that Python would read a file in. Raises SyntaxError if it knows none such."""
+    try:
+        return tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+    except SyntaxError as error:
+        # Also raised where the first line is no UTF-8, but decoding will say that better.
+        if "invalid or missing" in str(error):
+            return "utf-8"
+        raise

