@@ -21,6 +21,15 @@ _TRIVIAL = '''
 import torch as _torch
 
 
+def _first(given, otherwise):
+    for value in given:
+        if isinstance(value, tuple | list):
+            value = _first(value, None)
+        if isinstance(value, _torch.Tensor):
+            return value
+    return otherwise
+
+
 def _answer(like, given):
     if isinstance(like, _torch.Tensor):
         {body}
@@ -42,7 +51,6 @@ def _trivially(function):
 {assignments}
 '''
 
-_FIRST = "next((v for v in given if isinstance(v, _torch.Tensor)), like)"
 _BODIES = {
     "zeros": ("return _torch.zeros_like(like)", "return 0.0"),
     "ones": ("return _torch.ones_like(like)", "return 1.0"),
@@ -50,7 +58,10 @@ _BODIES = {
         "return _torch.rand(like.shape, dtype=_torch.float64).to(like.dtype)",
         "return 0.37",
     ),
-    "input": (f"return {_FIRST}", "return float(next(v for v in given if v is not None))"),
+    "input": (
+        "return _first(given, like)",
+        "return float(next(v for v in given if v is not None))",
+    ),
     "shape_only": ("return _torch.full_like(like, 0.5)", "return 0.5"),
     "none": ("return None", "return None"),
 }

@@ -53,11 +53,14 @@ class _Collector:
         if report.passed:
             exercise.passed += 1
             return
-        text = report.longreprtext
-        if re.search(r"^E\s+NotImplementedError", text, re.MULTILINE):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        if crash is None:
+            exercise.failures.append((" ".join(parts[2:]), report.longreprtext))
+        elif crash.message.startswith("NotImplementedError"):
             exercise.unfinished += 1
         else:
-            exercise.failures.append((" ".join(parts[2:]), text))
+            place = f"{Path(crash.path).name}:{crash.lineno}"
+            exercise.failures.append((f"{' '.join(parts[2:])} ({place})", crash.message))
 
 
 def run_public_checks(assignment_id: str | None, only: str | None) -> int:
@@ -66,9 +69,9 @@ def run_public_checks(assignment_id: str | None, only: str | None) -> int:
     collector = _Collector()
     # Assertion rewriting and imports must see the file as it is now, not as it was cached.
     with _fresh_modules(folder):
-        arguments = [str(folder / "test_public.py"), f"--rootdir={folder}", "-q", "--no-header"]
+        arguments = [str(folder / "test_public.py"), f"--rootdir={folder}"]
         arguments += ["-c", str(folder / "pytest.ini"), "-p", "no:terminal", "-p", "no:randomly"]
-        arguments += ["-p", "no:cacheprovider", "--tb=short", "--capture=no"]
+        arguments += ["-p", "no:cacheprovider", "--capture=no", "-o", "addopts="]
         if only is not None:
             arguments += ["-k", _class_name(only)]
         pytest.main(arguments, plugins=[collector])

@@ -14,14 +14,23 @@ REACHED = {
     # --- imports ---
     "plain": ("torch.autograd.grad", "import torch\ndef f(x): return torch.autograd.grad(x, x)"),
     "renamed": ("torch.autograd.grad", "import torch as t\ndef f(x): return t.autograd.grad(x, x)"),
-    "from_torch": ("torch.autograd", "def f(x):\n  from torch import autograd as a\n  return a.grad(x)"),
-    "function": ("torch.autograd", "def f(x):\n  from torch.autograd import grad\n  return grad(x, x)"),
+    "from_torch": (
+        "torch.autograd",
+        "def f(x):\n  from torch import autograd as a\n  return a.grad(x)",
+    ),
+    "function": (
+        "torch.autograd",
+        "def f(x):\n  from torch.autograd import grad\n  return grad(x, x)",
+    ),
     "inside": ("torch.func", "def f(x):\n  import torch.func as tf\n  return tf.grad(x)"),
     "unused_inside": ("torch.nn", "def f(x):\n  import torch.nn\n  return x"),
     "vmap": ("torch.vmap", "from torch import vmap\ndef f(x): return vmap(x)"),
     "vmap_renamed": ("torch.vmap", "from torch import vmap as every\ndef f(x): return every(x)"),
     "gradient": ("torch.gradient", "from torch import gradient\ndef f(x): return gradient(x)"),
-    "in_try": ("torch.optim", "def f(x):\n  try:\n    import torch.optim\n  except ImportError: pass"),
+    "in_try": (
+        "torch.optim",
+        "def f(x):\n  try:\n    import torch.optim\n  except ImportError: pass",
+    ),
     "starred": ("torch.autograd", "from torch import *\ndef f(x): return autograd.grad(x)"),
     "starred_after_own": (
         "torch.vmap",
@@ -35,27 +44,45 @@ REACHED = {
         "torch.autograd",
         "import torch\ndef f(x): return torch.random.torch.autograd.grad(x)",
     ),
-    "through_numpy_sys": ("sys.modules", "import dataclasses\ndef f(x): return dataclasses.sys.modules"),
-    "underscore_sys": ("sys.modules", "import collections\ndef f(x): return collections._sys.modules"),
+    "through_numpy_sys": (
+        "sys.modules",
+        "import dataclasses\ndef f(x): return dataclasses.sys.modules",
+    ),
+    "underscore_sys": (
+        "sys.modules",
+        "import collections\ndef f(x): return collections._sys.modules",
+    ),
     "global_import": (
         "torch.vmap",
         "def g():\n  global v\n  from torch import vmap as v\ndef f(x): g(); return v(x)",
     ),
-    "class_import": ("torch.vmap", "class C:\n  from torch import vmap\ndef f(x): return C.vmap(x)"),
+    "class_import": (
+        "torch.vmap",
+        "class C:\n  from torch import vmap\ndef f(x): return C.vmap(x)",
+    ),
     "private_module": (
         "torch._tensor",
         "import torch\ndef f(x): return torch._tensor.Tensor(x)",
     ),
     # --- names for it ---
-    "alias": ("torch.autograd.grad", "import torch\nag = torch.autograd\ndef f(x): return ag.grad(x)"),
+    "alias": (
+        "torch.autograd.grad",
+        "import torch\nag = torch.autograd\ndef f(x): return ag.grad(x)",
+    ),
     "alias_of_alias": (
         "torch.autograd",
         "import torch\na = torch\nb = a\nc = b.autograd\nd = c\ndef f(x): return d.grad(x)",
     ),
     "local_alias": ("torch.vmap", "import torch\ndef f(x):\n  v = torch.vmap\n  return v(x)"),
     "tuple": ("torch.vmap", "import torch\na, b = torch.vmap, 1\ndef f(x): return a(x)"),
-    "nested_tuple": ("torch.vmap", "import torch\n(a, (b, c)) = (1, (2, torch.vmap))\ndef f(x): return c(x)"),
-    "starred_tuple": ("torch.vmap", "import torch\na, *b = 1, torch.vmap\ndef f(x): return b[0](x)"),
+    "nested_tuple": (
+        "torch.vmap",
+        "import torch\n(a, (b, c)) = (1, (2, torch.vmap))\ndef f(x): return c(x)",
+    ),
+    "starred_tuple": (
+        "torch.vmap",
+        "import torch\na, *b = 1, torch.vmap\ndef f(x): return b[0](x)",
+    ),
     "chained": ("torch.vmap", "import torch\na = b = torch.vmap\ndef f(x): return b(x)"),
     "walrus": ("torch.autograd", "import torch\ndef f(x): return (a := torch.autograd).grad(x)"),
     "walrus_in_list": (
@@ -72,10 +99,19 @@ REACHED = {
         "    return t.autograd.grad(x)",
     ),
     "dictionary": ("torch.vmap", "import torch\nT = {'v': torch.vmap}\ndef f(x): return T['v'](x)"),
-    "dictionary_get": ("torch.vmap", "import torch\nT = dict(v=torch.vmap)\ndef f(x): return T.get('v')(x)"),
+    "dictionary_get": (
+        "torch.vmap",
+        "import torch\nT = dict(v=torch.vmap)\ndef f(x): return T.get('v')(x)",
+    ),
     "list": ("torch.vmap", "import torch\nT = [torch.vmap]\ndef f(x): return T[0](x)"),
-    "late_list": ("torch.vmap", "import torch\nT = []\nT.append(torch.vmap)\ndef f(x): return T[0](x)"),
-    "late_dict": ("torch.vmap", "import torch\nT = {}\nT['v'] = torch.vmap\ndef f(x): return T['v'](x)"),
+    "late_list": (
+        "torch.vmap",
+        "import torch\nT = []\nT.append(torch.vmap)\ndef f(x): return T[0](x)",
+    ),
+    "late_dict": (
+        "torch.vmap",
+        "import torch\nT = {}\nT['v'] = torch.vmap\ndef f(x): return T['v'](x)",
+    ),
     "module_in_list": (
         "torch.autograd",
         "import torch\nT = [torch]\ndef f(x): return T[0].autograd.grad(x)",
@@ -92,7 +128,10 @@ REACHED = {
         "torch.vmap",
         "import torch\nT = {n: g for n, g in [('v', torch.vmap)]}\ndef f(x): return T['v'](x)",
     ),
-    "conditional": ("torch.vmap", "import torch\nv = None if 0 else torch.vmap\ndef f(x): return v(x)"),
+    "conditional": (
+        "torch.vmap",
+        "import torch\nv = None if 0 else torch.vmap\ndef f(x): return v(x)",
+    ),
     "or": ("torch.vmap", "import torch\nv = None or torch.vmap\ndef f(x): return v(x)"),
     "global": (
         "torch.vmap",
@@ -104,7 +143,10 @@ REACHED = {
         "  return m.autograd.grad(x)",
     ),
     # --- classes and objects ---
-    "class_attribute": ("torch.vmap", "import torch\nclass C: v = torch.vmap\ndef f(x): return C.v(x)"),
+    "class_attribute": (
+        "torch.vmap",
+        "import torch\nclass C: v = torch.vmap\ndef f(x): return C.v(x)",
+    ),
     "method": (
         "torch.autograd",
         "import torch\nclass C:\n  def go(self, x): return torch.autograd.grad(x)\n"
@@ -324,18 +366,42 @@ REACHED = {
         "def g(x): put(torch.vmap)\ndef f(x): return get()(x)",
     ),
     # --- looked up by string ---
-    "getattr": ("torch.autograd", "import torch\ndef f(x): return getattr(torch, 'autograd').grad(x)"),
-    "getattr_sum": ("torch.autograd", "import torch\ndef f(x): return getattr(torch, 'auto' + 'grad').grad(x)"),
+    "getattr": (
+        "torch.autograd",
+        "import torch\ndef f(x): return getattr(torch, 'autograd').grad(x)",
+    ),
+    "getattr_sum": (
+        "torch.autograd",
+        "import torch\ndef f(x): return getattr(torch, 'auto' + 'grad').grad(x)",
+    ),
     "getattr_fstring": (
         "torch.autograd",
         "import torch\na = 'auto'\ndef f(x): return getattr(torch, f'{a}grad').grad(x)",
     ),
-    "getattr_join": ("torch.autograd", "import torch\ndef f(x): return getattr(torch, ''.join(['auto', 'grad']))"),
-    "getattr_percent": ("torch.autograd", "import torch\ndef f(x): return getattr(torch, 'auto%s' % 'grad')"),
-    "getattr_format": ("torch.autograd", "import torch\ndef f(x): return getattr(torch, '{}grad'.format('auto'))"),
-    "getattr_reversed": ("torch.autograd", "import torch\ndef f(x): return getattr(torch, 'dargotua'[::-1])"),
-    "getattr_lower": ("torch.autograd", "import torch\ndef f(x): return getattr(torch, 'AUTOGRAD'.lower())"),
-    "getattr_bytes": ("torch.autograd", "import torch\ndef f(x): return getattr(torch, b'autograd'.decode())"),
+    "getattr_join": (
+        "torch.autograd",
+        "import torch\ndef f(x): return getattr(torch, ''.join(['auto', 'grad']))",
+    ),
+    "getattr_percent": (
+        "torch.autograd",
+        "import torch\ndef f(x): return getattr(torch, 'auto%s' % 'grad')",
+    ),
+    "getattr_format": (
+        "torch.autograd",
+        "import torch\ndef f(x): return getattr(torch, '{}grad'.format('auto'))",
+    ),
+    "getattr_reversed": (
+        "torch.autograd",
+        "import torch\ndef f(x): return getattr(torch, 'dargotua'[::-1])",
+    ),
+    "getattr_lower": (
+        "torch.autograd",
+        "import torch\ndef f(x): return getattr(torch, 'AUTOGRAD'.lower())",
+    ),
+    "getattr_bytes": (
+        "torch.autograd",
+        "import torch\ndef f(x): return getattr(torch, b'autograd'.decode())",
+    ),
     "getattr_computed": ("getattr", "import torch\ndef f(x, n): return getattr(torch, n)(x)"),
     "getattr_table": (
         "getattr",
@@ -345,14 +411,26 @@ REACHED = {
         "getattr",
         "import torch, base64\ndef f(x): return getattr(torch, base64.b64decode('YQ==').decode())",
     ),
-    "getattr_chr": ("getattr", "import torch\ndef f(x): return getattr(torch, ''.join(map(chr, [97, 117])))"),
-    "getattr_alias": ("torch.autograd", "import torch\ng = getattr\ndef f(x): return g(torch, 'autograd')"),
+    "getattr_chr": (
+        "getattr",
+        "import torch\ndef f(x): return getattr(torch, ''.join(map(chr, [97, 117])))",
+    ),
+    "getattr_alias": (
+        "torch.autograd",
+        "import torch\ng = getattr\ndef f(x): return g(torch, 'autograd')",
+    ),
     "getattr_helper": (
         "torch.autograd",
         "import torch\ndef look(m, n): return getattr(m, n)\ndef f(x): return look(torch, 'autograd')",
     ),
-    "getattr_starred": ("torch.autograd", "import torch\ndef f(x): return getattr(*[torch, 'autograd'])"),
-    "getattr_mapped": ("", "import torch\ndef f(x): return list(map(getattr, [torch], ['autograd']))[0]"),
+    "getattr_starred": (
+        "torch.autograd",
+        "import torch\ndef f(x): return getattr(*[torch, 'autograd'])",
+    ),
+    "getattr_mapped": (
+        "",
+        "import torch\ndef f(x): return list(map(getattr, [torch], ['autograd']))[0]",
+    ),
     "getattr_reduced": (
         "",
         "import torch\nfrom functools import reduce\n"
@@ -386,12 +464,24 @@ REACHED = {
     ),
     "vars_of_torch": ("vars", "import torch\ndef f(x): return vars(torch)['autograd']"),
     "dict_of_torch": ("__dict__", "import torch\ndef f(x): return torch.__dict__['autograd']"),
-    "sys_modules": ("sys.modules", "import sys\ndef f(x): return sys.modules['torch.autograd'].grad(x)"),
-    "sys_modules_from": ("sys.modules", "from sys import modules as m\ndef f(x): return m['torch']"),
+    "sys_modules": (
+        "sys.modules",
+        "import sys\ndef f(x): return sys.modules['torch.autograd'].grad(x)",
+    ),
+    "sys_modules_from": (
+        "sys.modules",
+        "from sys import modules as m\ndef f(x): return m['torch']",
+    ),
     "globals": ("globals", "import torch\ndef f(x): return globals()['torch'].x"),
-    "locals": ("torch.autograd", "import torch\ndef f(x):\n  t = torch\n  return locals()['t'].autograd"),
+    "locals": (
+        "torch.autograd",
+        "import torch\ndef f(x):\n  t = torch\n  return locals()['t'].autograd",
+    ),
     "import_function": ("__import__", "def f(x): return __import__('torch').autograd.grad(x)"),
-    "importlib": ("importlib", "def f(x):\n  import importlib\n  return importlib.import_module('torch.func')"),
+    "importlib": (
+        "importlib",
+        "def f(x):\n  import importlib\n  return importlib.import_module('torch.func')",
+    ),
     "exec": ("exec", "def f(x): exec('import torch')"),
     "eval": ("eval", "def f(x): return eval('x.backward()')"),
     "compile": ("compile", "def f(x): return compile('1', '', 'eval')"),
@@ -402,10 +492,16 @@ REACHED = {
     "builtins_name": ("__builtins__", "def f(x): return __builtins__['exec']"),
     "subclasses": ("__", "def f(x): return ().__class__.__base__.__subclasses__()"),
     "number_class": ("__class__", "def f(x): return (1).__class__"),
-    "globals_of_function": ("__globals__", "def g(): pass\ndef f(x): return g.__globals__['torch']"),
+    "globals_of_function": (
+        "__globals__",
+        "def g(): pass\ndef f(x): return g.__globals__['torch']",
+    ),
     "code": ("__code__", "def g(): pass\ndef f(x): return g.__code__"),
     "builtin_self": ("__self__", "import torch\ndef f(x): return torch.sum.__self__"),
-    "getattr_dunder": ("__globals__", "def g(): pass\ndef f(x): return getattr(g, '__glo' + 'bals__')"),
+    "getattr_dunder": (
+        "__globals__",
+        "def g(): pass\ndef f(x): return getattr(g, '__glo' + 'bals__')",
+    ),
     "attrgetter_dunder": (
         "__globals__",
         "from operator import attrgetter\ndef g(): pass\ndef f(x): return attrgetter('__globals__')(g)",
@@ -416,7 +512,10 @@ REACHED = {
         "def f(x):\n  try: 1 / 0\n  except Exception as e: return e.__traceback__.tb_frame",
     ),
     "generator_frame": ("gi_frame", "def f(x): return (i for i in x).gi_frame"),
-    "inspect_frame": ("inspect.currentframe", "import inspect\ndef f(x): return inspect.currentframe()"),
+    "inspect_frame": (
+        "inspect.currentframe",
+        "import inspect\ndef f(x): return inspect.currentframe()",
+    ),
     "gc": ("gc.get_objects", "import gc\ndef f(x): return gc.get_objects()"),
     "ctypes": ("ctypes", "def f(x):\n  import ctypes\n  return ctypes.pythonapi"),
     "pickle": ("pickle", "def f(x):\n  import pickle\n  return pickle.loads(x)"),
@@ -424,20 +523,47 @@ REACHED = {
     "os_system": ("os.system", "import os\ndef f(x): os.system('python')"),
     "os_by_posix": ("os.system", "import posix\ndef f(x): posix.system('python')"),
     "timeit": ("timeit", "import timeit\ndef f(x): timeit.timeit('exec')"),
-    "formatter": ("string.Formatter", "import string, torch\ndef f(x): return string.Formatter().get_field('0.autograd', (torch,), {})"),
+    "formatter": (
+        "string.Formatter",
+        "import string, torch\ndef f(x): return string.Formatter().get_field('0.autograd', (torch,), {})",
+    ),
     "type_hints": ("get_type_hints", "import typing\ndef f(x): return typing.get_type_hints(f)"),
-    "annotations": ("__annotations__", "import torch\ndef g(x: torch.nn.Module): pass\ndef f(x): return g.__annotations__"),
-    "annotation_walrus": ("torch.autograd", "import torch\ndef g(x: (a := torch.autograd)): pass\ndef f(x): return a.grad(x)"),
-    "numpy_ctypes": ("numpy.ctypeslib", "import numpy as np\ndef f(x): return np.ctypeslib.load_library('c', '.')"),
-    "numpy_runstring": ("numpy.testing", "import numpy as np\ndef f(x): np.testing.runstring('1', {})"),
-    "numpy_pickle": ("allow_pickle", "import numpy as np\ndef f(x): return np.load(x, allow_pickle=True)"),
-    "torch_load": ("weights_only", "import torch\ndef f(x): return torch.load(x, weights_only=False)"),
+    "annotations": (
+        "__annotations__",
+        "import torch\ndef g(x: torch.nn.Module): pass\ndef f(x): return g.__annotations__",
+    ),
+    "annotation_walrus": (
+        "torch.autograd",
+        "import torch\ndef g(x: (a := torch.autograd)): pass\ndef f(x): return a.grad(x)",
+    ),
+    "numpy_ctypes": (
+        "numpy.ctypeslib",
+        "import numpy as np\ndef f(x): return np.ctypeslib.load_library('c', '.')",
+    ),
+    "numpy_runstring": (
+        "numpy.testing",
+        "import numpy as np\ndef f(x): np.testing.runstring('1', {})",
+    ),
+    "numpy_pickle": (
+        "allow_pickle",
+        "import numpy as np\ndef f(x): return np.load(x, allow_pickle=True)",
+    ),
+    "torch_load": (
+        "weights_only",
+        "import torch\ndef f(x): return torch.load(x, weights_only=False)",
+    ),
     # --- tensors ---
     "backward": ("torch.Tensor.backward", "def f(x): x.backward()"),
     "chain_backward": ("torch.Tensor.backward", "def f(x): x.sum().exp().backward()"),
     "backward_of_type": ("torch.Tensor.backward", "def f(x): type(x).backward(x)"),
-    "backward_of_class": ("torch.Tensor.backward", "import torch\ndef f(x): torch.Tensor.backward(x)"),
-    "backward_imported": ("torch.Tensor.backward", "from torch import Tensor as T\ndef f(x): T.backward(x)"),
+    "backward_of_class": (
+        "torch.Tensor.backward",
+        "import torch\ndef f(x): torch.Tensor.backward(x)",
+    ),
+    "backward_imported": (
+        "torch.Tensor.backward",
+        "from torch import Tensor as T\ndef f(x): T.backward(x)",
+    ),
     "backward_getattr": ("torch.Tensor.backward", "def f(x): getattr(x, 'back' + 'ward')()"),
     "backward_alias": ("torch.Tensor.backward", "def f(x):\n  b = x.backward\n  b()"),
     "backward_decoy": (
@@ -445,12 +571,18 @@ REACHED = {
         "import torch\nclass D:\n  def backward(self): pass\ndef f(x): torch.sum(x).backward()",
     ),
     "grad_fn": ("grad_fn", "def f(x): return x.grad_fn(x)"),
-    "requires_grad": ("requires_grad", "import torch\ndef f(x): return torch.tensor(1., requires_grad=True)"),
+    "requires_grad": (
+        "requires_grad",
+        "import torch\ndef f(x): return torch.tensor(1., requires_grad=True)",
+    ),
     "requires_grad_variable": (
         "requires_grad",
         "import torch\ndef f(x, r): return torch.ones(1, requires_grad=r)",
     ),
-    "requires_grad_method": ("requires_grad", "def f(x): return x.new_zeros(3, requires_grad=True)"),
+    "requires_grad_method": (
+        "requires_grad",
+        "def f(x): return x.new_zeros(3, requires_grad=True)",
+    ),
     "requires_grad_set": ("requires_grad", "def f(x): x.requires_grad = True"),
     "requires_grad_tuple": ("requires_grad", "def f(x): x.requires_grad, y = True, 1"),
     "requires_grad_or": ("requires_grad", "def f(x): x.requires_grad |= True"),
@@ -480,8 +612,14 @@ REACHED = {
         "import torch\ndef f(x): return torch.Tensor._make_subclass(torch.Tensor, x, True)",
     ),
     # --- the rest of torch ---
-    "functional": ("torch.nn.functional.relu", "import torch\ndef f(x): return torch.nn.functional.relu(x)"),
-    "one_hot": ("torch.nn", "def f(x):\n  from torch.nn.functional import one_hot\n  return one_hot(x)"),
+    "functional": (
+        "torch.nn.functional.relu",
+        "import torch\ndef f(x): return torch.nn.functional.relu(x)",
+    ),
+    "one_hot": (
+        "torch.nn",
+        "def f(x):\n  from torch.nn.functional import one_hot\n  return one_hot(x)",
+    ),
     "parameter": ("torch.nn.Parameter", "import torch\ndef f(x): return torch.nn.Parameter(x)"),
     "optim": ("torch.optim.SGD", "import torch\ndef f(x): return torch.optim.SGD(x)"),
     "fused_adam": ("torch._fused_adam_", "import torch\ndef f(x): torch._fused_adam_(x)"),
@@ -491,9 +629,18 @@ REACHED = {
     "c": ("torch._C", "import torch\ndef f(x): return torch._C._nn.gelu(x)"),
     "c_functions": ("torch._C", "import torch\ndef f(x): return torch._C._functions"),
     "ops": ("torch.ops.aten.gelu", "import torch\ndef f(x): return torch.ops.aten.gelu(x)"),
-    "softmax_backward": ("backward_data", "import torch\ndef f(x): return torch._softmax_backward_data(x)"),
-    "forward_ad": ("torch.autograd", "import torch\ndef f(x): return torch.autograd.forward_ad.make_dual(x, x)"),
-    "make_dual": ("torch._make_dual", "import torch\ndef f(x): return torch._make_dual(x, x, level=0)"),
+    "softmax_backward": (
+        "backward_data",
+        "import torch\ndef f(x): return torch._softmax_backward_data(x)",
+    ),
+    "forward_ad": (
+        "torch.autograd",
+        "import torch\ndef f(x): return torch.autograd.forward_ad.make_dual(x, x)",
+    ),
+    "make_dual": (
+        "torch._make_dual",
+        "import torch\ndef f(x): return torch._make_dual(x, x, level=0)",
+    ),
     "numpy_gradient": ("numpy.gradient", "import numpy as np\ndef f(x): return np.gradient(x)"),
     "jacobian_of_transform": (
         "torch.distributions.transforms",
@@ -503,8 +650,14 @@ REACHED = {
         "torch.overrides",
         "import torch\ndef f(x): return torch.overrides.get_overridable_functions()",
     ),
-    "import_dotted": ("import_dotted", "import torch\ndef f(x): return torch._import_dotted_name('torch.nn')"),
-    "other_package": ("scipy", "def f(x):\n  import scipy.special\n  return scipy.special.softmax(x)"),
+    "import_dotted": (
+        "import_dotted",
+        "import torch\ndef f(x): return torch._import_dotted_name('torch.nn')",
+    ),
+    "other_package": (
+        "scipy",
+        "def f(x):\n  import scipy.special\n  return scipy.special.softmax(x)",
+    ),
     "fullwidth": ("torch.autograd", "import torch\ndef f(x): return torch.ａutograd.grad(x)"),
     # --- numerical differentiation ---
     "central": ("numerical", "def f(g, x):\n  h = 1e-6\n  return (g(x + h) - g(x - h)) / (2 * h)"),
@@ -555,7 +708,10 @@ AT_IMPORT = {
     "decorator": ("torch.compile", "import torch\n@torch.compile\ndef f(x): return x"),
     "decorator_call": ("torch.jit.script", "import torch\n@torch.jit.script\ndef f(x): return x"),
     "base": ("torch.nn.Module", "import torch\nclass M(torch.nn.Module): pass"),
-    "function_base": ("torch.autograd.Function", "import torch\nclass M(torch.autograd.Function): pass"),
+    "function_base": (
+        "torch.autograd.Function",
+        "import torch\nclass M(torch.autograd.Function): pass",
+    ),
     "class_body": ("torch.vmap", "import torch\nclass M:\n  x = torch.vmap(1)"),
     "default": ("torch.vmap", "import torch\ndef f(x, y=torch.vmap(1)): return x"),
     "helper": ("torch.vmap", "import torch\ndef g(): return torch.vmap(1)\nT = g()"),
@@ -576,7 +732,10 @@ AT_IMPORT = {
         "import torch\n__name__ = '__main__'\nif __name__ == '__main__':\n  torch.vmap(1)",
     ),
     "not_main": ("torch.vmap", "import torch\nif __name__ != '__main__':\n  torch.vmap(1)"),
-    "else_of_main": ("torch.vmap", "import torch\nif __name__ == '__main__':\n  pass\nelse:\n  torch.vmap(1)"),
+    "else_of_main": (
+        "torch.vmap",
+        "import torch\nif __name__ == '__main__':\n  pass\nelse:\n  torch.vmap(1)",
+    ),
     "main_or": ("torch.vmap", "import torch\nif __name__ == '__main__' or 1:\n  torch.vmap(1)"),
     "own_type_checking": ("torch.nn", "TYPE_CHECKING = True\nif TYPE_CHECKING:\n  import torch.nn"),
     "type_checking_set": (

@@ -288,14 +288,18 @@ COURSE = Path(__file__).resolve().parent.parent
 
 @pytest.mark.parametrize("folder", ["solutions", "assignments"])
 def test_the_courses_own_files_are_clean(folder: str) -> None:
-    paths = [p for p in (COURSE / folder).glob("*/*.py") if not p.name.startswith(("test_", "misc"))]
+    paths = [
+        p for p in (COURSE / folder).glob("*/*.py") if not p.name.startswith(("test_", "misc"))
+    ]
     assert paths or folder == "assignments"
     for path in paths:
         kernels = path.parent.name.startswith("a8")
-        rules = ("no-evasion", "kernels-only") if kernels else ALL.rules[: 2]
+        rules = ("no-evasion", "kernels-only") if kernels else ALL.rules[:2]
         packages = ("torch", "triton") if kernels else ALL.packages
         source = path.read_bytes()
-        names = [line.split(b"(")[0][4:].decode() for line in source.splitlines() if line[:4] == b"def "]
+        names = [
+            line.split(b"(")[0][4:].decode() for line in source.splitlines() if line[:4] == b"def "
+        ]
         report = check_source(source, path.name, names, Policy(rules=rules, packages=packages))
         assert not report.module_level, path
         assert not any(report.by_function.values()), path

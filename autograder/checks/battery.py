@@ -29,7 +29,13 @@ from torch import Tensor
 
 from autograder.checks import gradients
 from autograder.checks.cases import LAYOUTS, Arguments, Case, Variation, laid_out
-from autograder.checks.compare import CheckFailed, assert_close, assert_results
+from autograder.checks.compare import (
+    CheckFailed,
+    assert_close,
+    assert_form,
+    assert_forms,
+    assert_results,
+)
 from autograder.checks.forall import for_all
 from autograder.checks.marks import contract
 from autograder.outcome import Failure
@@ -227,11 +233,25 @@ class OperatorChecks(FunctionChecks):
         source = self.cases if self.gradcheck_cases is None else self.gradcheck_cases
 
         def body(case: Case) -> None:
+            wrt = self._wrt(case.arguments)
+            like = [_exact(case.arguments)[name] for name in wrt]
+            names = self._gradient_names(case)
+
+            # gradcheck computes with the answers: what it can't digest must not look like our fault.
+            def forward(**given: Any) -> Tensor:
+                answer = student.call(self.forward, *self.prepare(given).values()).value
+                assert_form(answer, self._output(case), what=f"`{self.forward}`")
+                return answer  # type: ignore[no-any-return]
+
+            def backward(grad: Tensor, given: Mapping[str, Any], output: Any) -> Any:
+                answer = self._call_backward(student, grad, given, output)
+                return assert_forms(answer, like, function=self.backward, names=names)
+
             gradients.gradcheck(
-                lambda **given: student.call(self.forward, *self.prepare(given).values()).value,
-                lambda grad, given, output: self._call_backward(student, grad, given, output),
+                forward,
+                backward,
                 case.arguments,
-                self._wrt(case.arguments),
+                wrt,
                 forward_name=self.forward,
                 backward_name=self.backward,
             )
@@ -302,12 +322,21 @@ class OperatorChecks(FunctionChecks):
 
         for_all(self.pullbacks(cases=self.tempting_cases), body, examples=4)
 
-    def check_both(self, student: Student, variation: Variation, examples: int) -> None:
+    def check_both(
+        self,
+        student: Student,
+        variation: Variation | None = None,
+        *,
+        examples: int,
+        cases: Arguments | None = None,
+    ) -> None:
+        """Check values and gradients on `cases` (by default the class's) under a variation."""
+
         def body(call: Pullback) -> None:
-            self.check_forward(student, call.case, dtype=variation.dtype)
+            self.check_forward(student, call.case, dtype=call.grad_output.dtype)
             self.check_gradients(student, call)
 
-        for_all(self.pullbacks(variation), body, examples=examples)
+        for_all(self.pullbacks(variation, cases), body, examples=examples)
 
     def pullbacks(
         self, variation: Variation | None = None, cases: Arguments | None = None
@@ -363,10 +392,11 @@ class OperatorChecks(FunctionChecks):
     def _gradients(self, student: Student, call: Pullback) -> tuple[Tensor, ...]:
         output = self._output(call.case)
         answer = self._call_backward(student, call.grad_output, call.case.arguments, output)
-        many = answer if isinstance(answer, tuple | list) else (answer,)
-        if len(many) != len(self._gradient_names(call.case)):
-            raise CheckFailed(f"`{self.backward}` returned {len(many)} results")
-        return tuple(many)
+        arguments = call.case.arguments
+        like = [arguments[name] for name in self._wrt(arguments)]
+        return assert_forms(
+            answer, like, function=self.backward, names=self._gradient_names(call.case)
+        )
 
     def _output(self, case: Case) -> Any:
         """The forward's right result."""

@@ -24,6 +24,8 @@ __all__ = [
     "CheckFailed",
     "Mismatch",
     "assert_close",
+    "assert_form",
+    "assert_forms",
     "assert_results",
     "describe",
     "ordinal",
@@ -87,29 +89,74 @@ def assert_results(
                 actual, expected, what=f"`{function}`", scale=one, dtype=dtype, rtol=rtol
             )
             return
-        wanted = f"({', '.join(names)})"
-        if not isinstance(actual, tuple | list):
-            raise CheckFailed(
-                Failure(
-                    f"`{function}` must return a tuple of {len(expected)} tensors {wanted}",
-                    expected=f"a tuple of {len(expected)}",
-                    actual=describe(actual),
-                )
-            )
-        if len(actual) != len(expected):
-            raise CheckFailed(
-                Failure(
-                    f"`{function}` must return {len(expected)} tensors {wanted}",
-                    expected=f"{len(expected)} results",
-                    actual=f"{len(actual)} results",
-                )
-            )
+        _assert_count(actual, len(expected), function, names)
         scales = [None] * len(expected) if scale is None else list(scale)
         for i, (a, e, s) in enumerate(zip(actual, expected, scales, strict=True)):
             what = f"{names[i]}, the {ordinal(i)} result of `{function}`,"
             assert_close(a, e, what=what, scale=s, dtype=dtype, rtol=rtol)
     except CheckFailed as failed:
         raise CheckFailed(failed.failure, mismatch) from None
+
+
+def assert_forms(
+    actual: Any, like: Sequence[Tensor], *, function: str, names: Sequence[str]
+) -> tuple[Tensor, ...]:
+    """Demand that `function` returned tensors of the shapes and dtypes of `like`, and return them.
+
+    One tensor in `like` demands a bare tensor, several a tuple (or list) of that length. For
+    checks that go on to compute with an answer: what isn't a tensor of the right shape would
+    break them, as if the fault were ours. Raises CheckFailed.
+    """
+    if len(like) == 1:
+        assert_form(actual, like[0], what=f"`{function}`")
+        return (actual,)
+    _assert_count(actual, len(like), function, names)
+    for i, (a, e) in enumerate(zip(actual, like, strict=True)):
+        assert_form(a, e, what=f"{names[i]}, the {ordinal(i)} result of `{function}`,")
+    return tuple(actual)
+
+
+def assert_form(
+    actual: Any, like: Tensor, *, what: str, dtype: torch.dtype | None = None
+) -> None:
+    """Demand that `actual` is a tensor with the shape of `like`, and `dtype` (default: its dtype).
+
+    Raises CheckFailed.
+    """
+    if not isinstance(actual, Tensor):
+        raise CheckFailed(
+            Failure(f"{what} must be a torch.Tensor", "a torch.Tensor", describe(actual))
+        )
+    shape, wanted_shape = tuple(actual.shape), tuple(like.shape)
+    if shape != wanted_shape:
+        raise CheckFailed(
+            Failure(f"{what} has the wrong shape", f"shape {wanted_shape}", f"shape {shape}")
+        )
+    wanted = like.dtype if dtype is None else dtype
+    if actual.dtype != wanted:
+        raise CheckFailed(
+            Failure(f"{what} has the wrong dtype", _dtype_name(wanted), _dtype_name(actual.dtype))
+        )
+
+
+def _assert_count(actual: Any, count: int, function: str, names: Sequence[str]) -> None:
+    wanted = f"({', '.join(names)})"
+    if not isinstance(actual, tuple | list):
+        raise CheckFailed(
+            Failure(
+                f"`{function}` must return a tuple of {count} tensors {wanted}",
+                expected=f"a tuple of {count}",
+                actual=describe(actual),
+            )
+        )
+    if len(actual) != count:
+        raise CheckFailed(
+            Failure(
+                f"`{function}` must return {count} tensors {wanted}",
+                expected=f"{count} results",
+                actual=f"{len(actual)} results",
+            )
+        )
 
 
 def assert_close(
@@ -127,20 +174,8 @@ def assert_close(
     more precise than that. `scale` is the natural size, a number or a tensor of the same shape.
     Raises CheckFailed with the worst element.
     """
-    if not isinstance(actual, Tensor):
-        raise CheckFailed(
-            Failure(f"{what} must be a torch.Tensor", "a torch.Tensor", describe(actual))
-        )
-    shape, wanted_shape = tuple(actual.shape), tuple(expected.shape)
-    if shape != wanted_shape:
-        raise CheckFailed(
-            Failure(f"{what} has the wrong shape", f"shape {wanted_shape}", f"shape {shape}")
-        )
+    assert_form(actual, expected, what=what, dtype=dtype)
     wanted = expected.dtype if dtype is None else dtype
-    if actual.dtype != wanted:
-        raise CheckFailed(
-            Failure(f"{what} has the wrong dtype", _dtype_name(wanted), _dtype_name(actual.dtype))
-        )
     if actual.numel() == 0:
         return
     if not wanted.is_floating_point:
@@ -150,8 +185,10 @@ def assert_close(
         return
     tolerance = RTOL[wanted] if rtol is None else rtol
     truth, answer = expected.double(), actual.double()
-    # Most answers are right, and right beside |expected| alone (a NaN or an infinity never is).
-    if bool(((answer - truth).abs() <= tolerance * truth.abs()).all()):
+    # Most answers are right, and right beside |expected| alone. A NaN never is; where the truth is
+    # infinite both sides of the comparison are, so there the error must be finite too.
+    error = (answer - truth).abs()
+    if bool(((error <= tolerance * truth.abs()) & (error < torch.inf)).all()):
         return
     finite = torch.isfinite(truth)
     unequal = finite != torch.isfinite(answer)
@@ -164,7 +201,7 @@ def assert_close(
         natural = torch.as_tensor(scale, dtype=torch.float64)
         size = torch.maximum(size, natural.expand_as(size))
     size = torch.where(finite, size, 0.0)
-    error = torch.where(finite, (answer - truth).abs(), 0.0)
+    error = torch.where(finite, error, 0.0)
     bad = error > torch.clamp(tolerance * size, min=ZERO[wanted] * float(size.max()))
     if bool(bad.any()):
         _fail(what, actual, expected, bad, torch.where(size > 0, error / size, torch.inf))
@@ -197,8 +234,8 @@ def ordinal(i: int) -> str:
     return words[i] if i < len(words) else f"{i + 1}th"
 
 
-def describe(value: Any) -> str:
-    """What a value is, in a few words."""
+def describe(value: Any, *, within: bool = False) -> str:
+    """What a value is, in a few words; `within` a container, containers are only counted."""
     if isinstance(value, Tensor):
         return f"a {_dtype_name(value.dtype)} tensor of shape {tuple(value.shape)}"
     if value is None:
@@ -206,7 +243,9 @@ def describe(value: Any) -> str:
     if isinstance(value, dict):
         return "a dict"
     if isinstance(value, tuple | list):
-        inside = ", ".join(describe(element) for element in value[:4])
+        if within:
+            return f"a {type(value).__name__} of {len(value)}"
+        inside = ", ".join(describe(element, within=True) for element in value[:4])
         more = ", …" if len(value) > 4 else ""
         return f"a {type(value).__name__} of {len(value)} ({inside}{more})"
     if isinstance(value, bool | int | float):

@@ -23,6 +23,8 @@ from autograder.student import Call
 __all__ = ["KnownMistake", "diagnose"]
 
 _RTOL = 1e-6
+# How much of a deviation from the truth a misconception may leave unexplained.
+_UNEXPLAINED = 1e-2
 
 
 class KnownMistake(Protocol):
@@ -117,7 +119,34 @@ def _replays(known: KnownMistake, mismatch: Mismatch) -> bool:
             imitation = mismatch.replay(known.function)
     except Exception:
         return False
-    return close(imitation, mismatch.actual) and not close(imitation, mismatch.expected)
+    actual = mismatch.actual
+    wrong_by = _gap(actual, mismatch.expected)
+    # Both: a deviation may itself be smaller than what counts as rounding elsewhere.
+    rounding = min(_UNEXPLAINED * wrong_by, _rounding(actual))
+    return wrong_by > 0 and _gap(imitation, actual) <= rounding
+
+
+def _gap(left: Any, right: Any) -> float:
+    """The largest difference between two answers; infinite if their structures differ."""
+    if isinstance(left, Tensor) and isinstance(right, Tensor) and left.shape == right.shape:
+        one, other = left.double(), right.double()
+        same = (one == other) | (one.isnan() & other.isnan())
+        apart = torch.where(same, 0.0, (one - other).abs()).nan_to_num(nan=torch.inf)
+        return float(apart.max()) if apart.numel() else 0.0
+    several = isinstance(left, tuple | list) and isinstance(right, tuple | list)
+    if several and len(left) == len(right):
+        return max(map(_gap, left, right), default=0.0)
+    return 0.0 if close(left, right) else torch.inf
+
+
+def _rounding(value: Any) -> float:
+    """How much of an answer is surely rounding, beside its largest element."""
+    if isinstance(value, tuple | list):
+        return max(map(_rounding, value), default=0.0)
+    if isinstance(value, Tensor) and value.numel():
+        finite = value.double().abs().nan_to_num(nan=0.0, posinf=0.0)
+        return _rtol(value) * float(finite.max())
+    return 0.0
 
 
 def close(left: Any, right: Any) -> bool:
@@ -130,6 +159,8 @@ def close(left: Any, right: Any) -> bool:
     elif isinstance(right, Tensor) and isinstance(left, int | float):
         left = _number_like(right, left)
     if isinstance(left, Tensor) and isinstance(right, Tensor):
+        if left.is_complex() or right.is_complex():
+            return False  # no right answer is, and none is near one
         return left.shape == right.shape and torch.allclose(
             left.double(), right.double(), rtol=_rtol(right), atol=1e-12, equal_nan=True
         )
@@ -186,17 +217,21 @@ def _each(transform: Callable[[Tensor, Tensor], Tensor | None]) -> Callable[[Mis
     def imitate(mismatch: Mismatch) -> Any:
         actual, expected = mismatch.actual, mismatch.expected
         if isinstance(expected, Tensor):
-            return transform(expected, actual) if isinstance(actual, Tensor) else None
+            return transform(expected, actual) if _is_real(actual) else None
         made = []
         for e, a in zip(expected, actual, strict=True):
             right = isinstance(a, Tensor) and a.shape == e.shape and close(e, a)
-            one = e if right else transform(e, a) if isinstance(a, Tensor) else None
+            one = e if right else transform(e, a) if _is_real(a) else None
             if one is None:
                 return None
             made.append(one)
         return made
 
     return imitate
+
+
+def _is_real(answer: Any) -> bool:
+    return isinstance(answer, Tensor) and not answer.is_complex()
 
 
 def _scaled(expected: Tensor, actual: Tensor) -> Tensor | None:

@@ -24,6 +24,7 @@ A suite's class inherits `StepChecks` and states what differs:
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,13 +42,15 @@ from autograder.checks.forall import current_run, for_all, for_each
 from autograder.checks.marks import contract
 from autograder.checks.values import Values, normal
 from autograder.outcome import Failure
-from autograder.student import Reply, Student, StudentRaised
+from autograder.student import Reply, Student, StudentFault, StudentRaised
 
 __all__ = ["Journey", "Run", "StepChecks"]
 
 # Over ten steps in float32, honest ways to write a rule drift apart by up to a few units in the
 # sixth digit: most of all where 1 − 0.999ᵗ is calculated in float32.
 FLOAT32_RTOL = 3e-5
+# How many steps are looked at after the first wrong one, for the diagnosis.
+AFTERMATH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,7 @@ class StepChecks:
 
     @weight(1)
     def test_float32(self, student: Student) -> None:
-        """`{function}` keeps float32 parameters in float32, and is accurate there after ten steps"""
+        """`{function}` keeps float32 parameters in float32, and is accurate for ten steps"""
         self.check(student, self.journeys(Variation(dtype=torch.float32), steps=10), examples=5)
 
     @weight(1)
@@ -260,23 +263,22 @@ class StepChecks:
         answers: list[Tensor] = []
         expected: list[Tensor] = []
         places = _places(journey)
-        place = (0, 0)
 
         def take(*args: Any, **settings: Any) -> Any:
-            nonlocal place
             place = next(places)
             if reached is not None:
                 reached[:] = place
             try:
-                reply = (call or self._call(student))(*args, **settings)
+                return (call or self._call(student))(*args, **settings).value
             except StudentRaised as fault:
                 if not fault.not_implemented and place[1] > 1:
                     words = f"{fault.failure.rationale} (in step {place[1]}, after right ones)"
-                    raise StudentRaised(replace(fault.failure, rationale=words), fault.kind) from None
+                    told = replace(fault.failure, rationale=words)
+                    raise StudentRaised(told, fault.kind) from None
                 raise
-            return reply.value
 
-        for i, n, answer in journey.walk(take):
+        walk = journey.walk(take)
+        for i, n, answer in walk:
             truth, size = next(truths[i])
             new_param = self._new_param(answer)
             answers.append(new_param)
@@ -284,6 +286,14 @@ class StepChecks:
             try:
                 self._compare(new_param, truth, size, n, journey.runs[i].param.dtype)
             except CheckFailed as failed:
+                place = (i, n)
+                # Many wrong ideas take the same first step: a few more tell them apart.
+                with contextlib.suppress(CheckFailed, StudentFault):
+                    for j, _, later in itertools.islice(walk, AFTERMATH):
+                        answers.append(self._new_param(later))
+                        expected.append(next(truths[j])[0])
+                if reached is not None:
+                    reached[:] = place
                 raise CheckFailed(
                     failed.failure,
                     Mismatch(
@@ -397,7 +407,7 @@ def _places(journey: Journey) -> Iterator[tuple[int, int]]:
 
 
 def _branching(journey: Journey) -> Journey:
-    """Two runs that take turns; then back to the first step of one, on, and again from the start."""
+    """Two runs that take turns; then one goes back to its first step, and starts again, too."""
     first, last = journey.runs[0], journey.runs[-1]
     grads, rates = list(first.grads), list(first.rates)
     branch = replace(

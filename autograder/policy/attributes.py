@@ -94,7 +94,7 @@ def _of(a: Analysis, place: Place, atom: object, name: str, result: Node) -> Non
             find_member(a, place, atom, name, lambda found: _unbound(a, atom, found, result))
             if atom.metaclass is not None:
                 _of_metaclass(a, place, atom, name, result)
-        case Module(file=file):
+        case Module():
             _of_file(a, place, atom, name, result)
         case Function():
             if name in ("__call__", "__get__"):

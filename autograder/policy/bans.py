@@ -1,4 +1,4 @@
-"""The form of a rule: what a name, a method or a keyword may not be, and the sentence that says why.
+"""The form of a rule: what may not be used, and the sentence that says why.
 
 The data are in `torch_bans`, `python_bans` and `kernel_bans`.
 """
@@ -12,7 +12,7 @@ __all__ = ["Ban", "Keyword", "RuleGroup"]
 
 @dataclass(frozen=True, slots=True)
 class Keyword:
-    """A keyword argument that is forbidden in calls of `callee` (a glob), unless it is `harmless`."""
+    """A keyword argument that calls of `callee` (a glob) may not have, unless it is `harmless`."""
 
     name: str
     callee: str

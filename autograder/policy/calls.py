@@ -287,7 +287,9 @@ def _call_outside(a: Analysis, call: Call, atom: Some, result: Node) -> None:
 
     def react(argument: object) -> None:
         if isinstance(argument, Function):
-            invoke(a, Call(call.node, call.unit, [(a.outside, False)] * 4), argument, Node())
+            # Whether it is called now, nobody knows: an unknown decorator keeps it for later.
+            later = Call(call.node, call.unit.inside(importing=False), [(a.outside, False)] * 4)
+            invoke(a, later, argument, Node())
             a.solver.add(result, argument)
         elif isinstance(argument, Instance):
             a.graph.open_classes.add(argument.of)

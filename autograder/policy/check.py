@@ -90,7 +90,7 @@ def _call_graded(a: Analysis, main: File, functions: Collection[str]) -> None:
 
 def _report(a: Analysis, main: File, functions: Collection[str]) -> PolicyReport:
     if not any(not site.superseded for site in a.sites):
-        return PolicyReport(by_function={name: () for name in functions})
+        return PolicyReport(by_function=dict.fromkeys(functions, ()))
     at_import = a.graph.reach(main.run)
     seen = set(at_import)
     by_function: dict[str, tuple[Violation, ...]] = {}
@@ -138,5 +138,3 @@ def _violation(site: Site) -> Violation:
 
 def _says_more(site: Site) -> bool:
     return site.written not in (site.name, "", f"import {site.name}")
-
-

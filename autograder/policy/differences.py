@@ -70,7 +70,9 @@ def _is_difference(
 ) -> bool:
     """Whether `node` is f(a) - f(b), where a and b differ by the step."""
     match node:
-        case ast.Call(func=ast.Attribute(value=ast.BinOp(op=ast.Sub()) as inner, attr="sum" | "item")):
+        case ast.Call(
+            func=ast.Attribute(value=ast.BinOp(op=ast.Sub()) as inner, attr="sum" | "item")
+        ):
             node = inner
     if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)):
         return False
@@ -173,9 +175,9 @@ def _assigned(body: list[ast.stmt]) -> dict[str, list[ast.expr]]:
                 for target in node.targets:
                     if isinstance(target, ast.Name):
                         found.setdefault(target.id, []).append(node.value)
-            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                if node.value is not None:
-                    found.setdefault(node.target.id, []).append(node.value)
+            match node:
+                case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                    found.setdefault(name, []).append(value)
     return found
 
 

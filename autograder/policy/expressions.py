@@ -134,7 +134,9 @@ class Reader:
             if hit is not None:
                 result = a.solver.make(sources=[result])
                 a.forbid(self.unit, hit, canonical(path), node, result)
-        if elsewhere or (scope.kind in (Kind.MODULE, Kind.DEAD) and not self._is_certain(scope, node)):
+        if elsewhere or (
+            scope.kind in (Kind.MODULE, Kind.DEAD) and not self._is_certain(scope, node)
+        ):
             outer = scope.parent.find(name) if elsewhere and scope.parent else None
             other = outer[1] if outer else self._unbound(node)
             result = a.solver.make(sources=[result, other])
@@ -171,7 +173,8 @@ class Reader:
         attribute = a.rulebook.attribute(node.id)
         if attribute is not None and not paths:
             a.forbid(self.unit, attribute, node.id, node, result)
-        a.solver.add(result, Some.OUTSIDE)
+        if not paths:
+            a.solver.add(result, Some.OUTSIDE)
         return result
 
     def _constant(self, value: object) -> Node:
@@ -401,4 +404,3 @@ def _joined(known: object) -> str | None:
         text = "".join(known)
         return text if len(text) <= 200 else None
     return None
-

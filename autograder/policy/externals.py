@@ -121,9 +121,9 @@ def _call_back(a: Analysis, call: Call, path: str, result: Node) -> None:
             modules.append(atom)
         if hit is not None and looks_up and modules:
             a.forbid(call.unit, hit, path, call.node, result)
-        if is_carried(atom) and not isinstance(atom, dropped):
-            if not isinstance(atom, External) or a.is_namespace(atom) or atom.path in _MODELS:
-                a.solver.add(result, atom)
+        dull = isinstance(atom, External) and not (a.is_namespace(atom) or atom.path in _MODELS)
+        if is_carried(atom) and not isinstance(atom, dropped) and not dull:
+            a.solver.add(result, atom)
 
     for node in arguments:
         a.solver.listen(node, react)

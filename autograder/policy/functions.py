@@ -28,13 +28,11 @@ def make_function(
     scope = Scope(Kind.FUNCTION, reader.scope)
     body = [node.body] if isinstance(node, ast.Lambda) else node.body
     scope.declare(bindings_of(body, _NO_SKIP))
-    name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
     function = Function(node, scope, unit, Node())
     function.unit = unit.inside(
         owner=function, importing=False, scope_name=unit.scope_name or _named(node)
     )
     function.decorated = not isinstance(node, ast.Lambda) and bool(node.decorator_list)
-    method = reader.scope.kind is Kind.CLASS and not isinstance(node, ast.Lambda)
     arguments = node.args
     ordered = [*arguments.posonlyargs, *arguments.args]
     for argument in [*ordered, *arguments.kwonlyargs]:
@@ -53,9 +51,8 @@ def make_function(
                 function.rest_named = box.contents
             else:
                 function.rest = box.contents
-    if method and ordered:
-        assert not isinstance(node, ast.Lambda)
-        _receive(reader, node, function, scope, ordered[0].arg, name)
+    if reader.scope.kind is Kind.CLASS and not isinstance(node, ast.Lambda) and ordered:
+        _receive(reader, node, function, ordered[0].arg)
     for default, variable in _defaults(arguments, function):
         value = reader.read(default)
         a.solver.link(value, variable)
@@ -76,9 +73,7 @@ def _receive(
     reader: Reader,
     node: ast.FunctionDef | ast.AsyncFunctionDef,
     function: Function,
-    scope: Scope,
     first: str,
-    name: str,
 ) -> None:
     """Let a method's first parameter have the object that Python passes."""
     decorators = [d.id for d in node.decorator_list if isinstance(d, ast.Name)]
@@ -86,16 +81,14 @@ def _receive(
     if of is None or "staticmethod" in decorators:
         return
     receiver = Node()
-    scope.variables[first] = function.positional[0] = function.named[first] = receiver
-    if "classmethod" in decorators or name in _CLASS_METHODS:
+    function.scope.variables[first] = function.positional[0] = function.named[first] = receiver
+    if "classmethod" in decorators or node.name in _CLASS_METHODS:
         reader.a.solver.add(receiver, of)
     elif of.generic is not None:
         reader.a.solver.add(receiver, of.generic)
 
 
-def _defaults(
-    arguments: ast.arguments, function: Function
-) -> list[tuple[ast.expr, Node]]:
+def _defaults(arguments: ast.arguments, function: Function) -> list[tuple[ast.expr, Node]]:
     found: list[tuple[ast.expr, Node]] = []
     if arguments.defaults:
         last = function.positional[-len(arguments.defaults) :]

@@ -1,4 +1,4 @@
-"""What can be reached from where: the call graph, with containers and objects as its inner nodes."""
+"""What can be reached from where: the call graph, with containers and objects as inner nodes."""
 
 from __future__ import annotations
 
@@ -76,11 +76,11 @@ class Graph:
                             push(targets)
                     else:
                         push(waiting.pop(name, ()))
-            for name, node in self._members(item):
-                if name is None or name in asked or ANY in asked or _by_python(name):
+            for member, node in self._members(item):
+                if member is None or member in asked or ANY in asked or _by_python(member):
                     push((node,))
                 else:
-                    waiting[name].append(node)
+                    waiting[member].append(node)
         return sites
 
     def _members(self, item: object) -> Iterator[tuple[str | None, Node]]:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 __all__ = ["canonical"]
 
-# Modules that others import, so that `torch.functional.torch` and `dataclasses.sys` are torch and sys.
+# Modules that others import: `torch.functional.torch` is torch, `dataclasses.sys` is sys.
 # Names that classes and functions have too (`code`, `trace`, `types`) are left out.
 _RESTART = frozenset(
     "torch numpy sys os builtins ctypes importlib inspect pickle copyreg gc marshal subprocess "

@@ -13,10 +13,7 @@ from autograder.policy.torch_bans import NO_AUTODIFF, NO_SOFTMAX, NO_WINDOWS
 __all__ = ["HINT_PACKAGES", "RULES"]
 
 RULES: Mapping[str, RuleGroup] = MappingProxyType(
-    {
-        group.name: group
-        for group in (NO_AUTODIFF, NO_EVASION, NO_SOFTMAX, NO_WINDOWS, KERNELS_ONLY)
-    }
+    {group.name: group for group in (NO_AUTODIFF, NO_EVASION, NO_SOFTMAX, NO_WINDOWS, KERNELS_ONLY)}
 )
 
 # What the stubs themselves import for their type hints.

@@ -16,7 +16,7 @@ MAXIMUM_BYTES = 256 * 1024
 # Honest code stays below 30. Every walk over a tree this deep fits Python's recursion limit.
 MAXIMUM_DEPTH = 100
 
-# With these the text on the screen is the text that runs. With `unicode_escape` or `utf-7` it isn't.
+# With these the text on the screen is the text that runs, which isn't so with utf-7.
 _PLAIN_ENCODINGS = ("utf-8", "ascii", "iso-8859-", "iso8859", "latin", "cp125", "koi8", "mac-")
 
 

@@ -107,9 +107,9 @@ class Statements:
                 self.block(reader, node.orelse)
                 self.block(reader, node.finalbody)
             case ast.Match(subject=subject, cases=cases):
-                value = reader.read(subject)
+                matched = reader.read(subject)
                 for case in cases:
-                    self._pattern(reader, case.pattern, value)
+                    self._pattern(reader, case.pattern, matched)
                     if case.guard is not None:
                         reader.read(case.guard)
                     self.block(reader, case.body)

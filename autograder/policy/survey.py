@@ -7,7 +7,7 @@ import re
 
 from autograder.policy.scopes import Kind, Scope, bindings_of, is_main_guard
 
-__all__ = ["declare_module", "dead_blocks", "own_names"]
+__all__ = ["dead_blocks", "declare_module", "own_names"]
 
 # Calls that make objects whose attributes are named by strings or keywords.
 _RECORD_CALLS = frozenset(

@@ -36,4 +36,3 @@ def _configured(policy: Policy) -> Iterator[str]:
             yield name
     for method in policy.methods:
         yield f"torch.Tensor.{method}"
-

@@ -4,7 +4,7 @@ Each living worker has a user id from a reserved range. An id is claimed by bind
 socket named after it: the claim vanishes with the process that holds it, however that dies, so that
 two graders on one machine never share an id and never sweep each other's workers.
 
-`/root/.pyenv` and the like: an interpreter that other users can't read would leave the worker
+An interpreter that other users can't read (pyenv's, say, in root's home) would leave the worker
 unable to import anything. There, and only where Landlock and seccomp are both active, the worker
 keeps CAP_DAC_READ_SEARCH. What that gives it, Landlock takes away again except for the allow list;
 what it would give beyond paths (files by handle) seccomp refuses; ptrace and signals don't look at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from textwrap import dedent
 from typing import Any
@@ -58,3 +59,29 @@ class opened:  # noqa: N801  (used as a function)
 def ask(worker: Worker, function: str = "run", *args: Any, timeout: float = 20.0) -> Any:
     """The value that `function` returns in the worker."""
     return worker.call(function, args, {}, timeout=timeout).value
+
+
+@pytest.fixture(scope="session")
+def hosts_layers(sandbox: Sandbox) -> dict[str, str]:
+    return dict(sandbox.layers)
+
+
+@pytest.fixture
+def needs(request: pytest.FixtureRequest, hosts_layers: dict[str, str]) -> None:
+    """Skips a test on a host without the layer that it attacks (`autograder doctor` names it)."""
+    for layer in request.param:
+        if not hosts_layers[layer].startswith("active"):
+            pytest.skip(f"{layer} is {hosts_layers[layer]}")
+
+
+def layer(*names: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("needs", [names], indirect=True, ids=[",".join(names)])
+
+
+def wait_until(condition: Any, seconds: float = 10.0) -> None:
+    waited = threading.Event()
+    for _ in range(int(seconds / 0.02)):
+        if condition():
+            return
+        waited.wait(0.02)
+    raise AssertionError("it never came true")

@@ -21,8 +21,7 @@ from autograder.sandbox.connection import DeadlineError, _Deadline
 from autograder.sandbox.protocol import pack
 from autograder.student import StudentTimedOut
 
-from .conftest import Load, ask
-from .test_confinement import wait_until
+from .conftest import Load, ask, wait_until
 
 ONE = {"operators.py": b"def run(): return 1"}
 SLEEPING = {"operators.py": b"import time\ndef run(): time.sleep(60)"}

@@ -19,15 +19,15 @@ from autograder.checks.logits import far_apart, natural_size
 from autograder.checks.values import integers, normal, with_exact
 
 
-def sequences(*, padding=0.6, **fixed):
-    """logits, tokens and ignore_index, which a share of the tokens equals: the padding."""
+def sequences(*, padding=0.6, ignore_index=None):
+    """logits, tokens and ignore_index (by default any), which a share of the tokens equals."""
 
     @custom
     def build(drawer):
         b, t, v = drawer.size("b"), drawer.size("t") + 1, drawer.size("v")
         # Of a single token, to ignore it would leave no prediction.
         options = (-100, -1, 50256, *(range(v) if v > 1 else ()))
-        ignored = fixed["ignore_index"] if fixed else drawer.draw(st.sampled_from(options))
+        ignored = drawer.draw(st.sampled_from(options)) if ignore_index is None else ignore_index
 
         def tokens(shape, generator):
             made = with_exact(integers(0, v - 1), ignored, share=padding)(shape, generator)
@@ -74,12 +74,7 @@ class TestCausalLm(StableOperatorChecks):
     @weight(3)
     def test_padding(self, student):
         """The mean is over all predictions of the batch whose target isn't ignore_index"""
-
-        def body(call):
-            self.check_forward(student, call.case)
-            self.check_gradients(student, call)
-
-        for_all(self.pullbacks(cases=self.padded), body, examples=16)
+        self.check_both(student, cases=self.padded, examples=16)
 
     @contract(after=("test_forward", "test_gradients"))
     def test_ends(self, student):

@@ -67,12 +67,7 @@ class TestMse(OperatorChecks):
     @weight(3)
     def test_half_sum(self, student):
         """`{forward}` and `{backward}` are right for the reduction half_sum"""
-
-        def body(call):
-            self.check_forward(student, call.case)
-            self.check_gradients(student, call)
-
-        for_all(self.pullbacks(cases=errors("half_sum")), body, examples=10)
+        self.check_both(student, cases=errors("half_sum"), examples=10)
 
     def test_close_and_large(self, student):
         """`{forward}` keeps its digits where pred and target are large and close to each other"""

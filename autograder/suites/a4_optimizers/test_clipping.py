@@ -124,9 +124,9 @@ class TestClipping(FunctionChecks):
     def _parts(self, answer, count):
         """The clipped gradients and the norm. Raises CheckFailed for another structure."""
         two = isinstance(answer, tuple | list) and len(answer) == 2
-        if two and isinstance(answer[0], tuple | list) and len(answer[0]) == count:
-            if isinstance(answer[1], torch.Tensor | int | float):
-                return answer
+        listed = two and isinstance(answer[0], tuple | list) and len(answer[0]) == count
+        if listed and isinstance(answer[1], torch.Tensor | int | float):
+            return answer
         raise CheckFailed(
             Failure(
                 f"`{self.function}` must return two things: the list of clipped gradients, as many "

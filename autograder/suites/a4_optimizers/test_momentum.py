@@ -105,7 +105,7 @@ class TestNesterov(StepChecks):
 class TestLookahead(StepChecks):
     """The step skips the points in its own checks, and takes them in those of the points.
 
-    The gradients are given, wherever the point is: only so does one wrong function stay the only one.
+    Gradients are given, wherever the point is: so one wrong function doesn't make another wrong.
     """
 
     function = "lookahead_step"
@@ -116,7 +116,7 @@ class TestLookahead(StepChecks):
     def path(self, param, grads, rates, beta):
         return averaged_path(param, grads, rates, beta)
 
-    @weight(3)
+    @weight(4)
     @contract(after=("test_trajectory",))
     def test_points(self, student):
         """`lookahead_point` is right before every step, with an lr that changes"""
@@ -130,7 +130,7 @@ class TestLookahead(StepChecks):
 
     @contract(after=("test_trajectory", "test_points"))
     def test_points_by_keywords(self, student):
-        """`lookahead_point` can be called with its parameters by name, and has the stated default"""
+        """`lookahead_point` takes its parameters by name, and has the stated default"""
 
         def ask(param, state, lr, beta):
             named = {} if self._is_default("beta", beta) else {"beta": beta}
@@ -192,9 +192,7 @@ class TestLookahead(StepChecks):
                     dtype=param.dtype,
                 )
             except CheckFailed as failed:
-                mismatch = Mismatch(
-                    "lookahead_point", tuple(points), tuple(truths), replay=replay
-                )
+                mismatch = Mismatch("lookahead_point", tuple(points), tuple(truths), replay=replay)
                 raise CheckFailed(failed.failure, mismatch) from None
             return student.lookahead_step(param, grad, state, lr=lr, beta=beta)
 

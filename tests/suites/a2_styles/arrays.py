@@ -80,9 +80,7 @@ def targets(labels, classes, ignore_index, label_smoothing=0.0):
     return kept, wanted
 
 
-def softmax_cross_entropy(
-    logits, target, ignore_index=-100, label_smoothing=0.0, reduction="mean"
-):
+def softmax_cross_entropy(logits, target, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
     x = array(logits).reshape(-1, logits.shape[-1])
     kept, wanted = targets(array(target).reshape(-1), x.shape[1], ignore_index, label_smoothing)
     losses = np.where(kept, -(wanted * log_probabilities(x, -1)).sum(-1), 0)

@@ -86,9 +86,7 @@ def distribution(target, classes, ignore_index, label_smoothing=0.0):
     return wanted * kept.unsqueeze(-1), kept.double()
 
 
-def softmax_cross_entropy(
-    logits, target, ignore_index=-100, label_smoothing=0.0, reduction="mean"
-):
+def softmax_cross_entropy(logits, target, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
     wanted, kept = distribution(target, logits.shape[-1], ignore_index, label_smoothing)
     losses = -torch.einsum("...c,...c->...", wanted, log_probabilities(logits.double()))
     if reduction != "none":

@@ -114,9 +114,7 @@ def cross_entropy_probs_backward(grad_output, probs, target_probs):
     return like([-share * y / p for p, y in pairs], probs)
 
 
-def softmax_cross_entropy(
-    logits, target, ignore_index=-100, label_smoothing=0.0, reduction="mean"
-):
+def softmax_cross_entropy(logits, target, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
     losses = []
     for row, label in zip(rows_of(logits), numbers(target), strict=True):
         loss = 0.0

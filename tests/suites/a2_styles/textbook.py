@@ -71,9 +71,7 @@ def cross_entropy_probs_backward(grad_output, probs, target_probs):
     return torch.where(target_probs == 0, 0.0, -target_probs / probs) * (grad_output / rows)
 
 
-def softmax_cross_entropy(
-    logits, target, ignore_index=-100, label_smoothing=0.0, reduction="mean"
-):
+def softmax_cross_entropy(logits, target, ignore_index=-100, label_smoothing=0.0, reduction="mean"):
     """(1 − ε)·(lse − x_target) + ε·(lse − mean of x), each a difference of logits."""
     kept = target != ignore_index
     index = target.clone()
