@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "setting up $(VENV) (once; torch is about 200 MB to fetch) …" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
 	  echo "python's venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	@$(PIP_INSTALL) -e '.[batch,dev]'
+	@$(PIP_INSTALL) -e '.[dev]'
 	@touch $@
 
 setup: $(READY) ## Make the virtual environment and install everything into it

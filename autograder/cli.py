@@ -7,6 +7,7 @@ that need torch happen inside the commands, so that `--help` is instant.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -29,6 +30,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+)
+
+
+ISOLATION_HELP = (
+    "auto uses every layer that this machine has, strict refuses to grade if one is missing, "
+    "none confines nothing."
 )
 
 
@@ -125,7 +132,7 @@ def grade(
         typer.Option(help="Write the report here (rewritten after every check) instead."),
     ] = None,
     isolation: Annotated[
-        IsolationChoice, typer.Option(help="strict refuses to grade without every layer.")
+        IsolationChoice, typer.Option(help=ISOLATION_HELP)
     ] = IsolationChoice.AUTO,
     only: Annotated[
         list[str] | None, typer.Option("--only", help="Only this exercise (repeatable).")
@@ -235,7 +242,7 @@ def regrade(
         int | None, typer.Option("-j", "--jobs", help="Processes; default: one per core.")
     ] = None,
     isolation: Annotated[
-        IsolationChoice, typer.Option(help="strict refuses to grade without every layer.")
+        IsolationChoice, typer.Option(help=ISOLATION_HELP)
     ] = IsolationChoice.AUTO,
     as_json: JsonOption = False,
 ) -> None:
@@ -251,16 +258,14 @@ def regrade(
     config = load_assignment(course, assignment).config
     entries = read_cohort(source, config.files, max_bytes=config.limits.submission_kib * 1024)
     if results is not None:
-        _probe(results / "results.json")
-    for entry in entries:
-        if entry.error is not None:
-            _complain(f"not graded: {entry.student}: {entry.error}")
+        _probe(results / "results.json", "--results")
     with progress_bar(len(entries)) as advance:
         graded = grade_cohort(
             course, assignment, entries, processes=jobs, isolation=Isolation(isolation.value),
             done=lambda entry, result: advance(entry.student),
         )  # fmt: skip
     rows = [(entry, graded[entry.id]) for entry in entries if entry.id in graded]
+    unread = [entry for entry in entries if entry.error is not None]
     for entry, result in rows:
         if results is not None:
             write_results(results, entry, result)
@@ -271,8 +276,12 @@ def regrade(
         if results is not None:
             _complain(f"each one's results.json is in {results}/<submission>/")
     faults = [entry.student for entry, result in rows if result.fault is not None]
+    for entry in unread:
+        _complain(f"not graded: {entry.student}: {entry.error}")
     if faults:
         raise GraderError(f"no score for {', '.join(faults)}; see result.json, field “fault”")
+    if unread:
+        raise InputError(f"{len(unread)} of {len(entries)} submissions could not be read (above)")
 
 
 @app.command()
@@ -319,14 +328,16 @@ def _writer(out: Path | None) -> Callable[[Any], None]:
         raise InputError(f"{out}: is a folder; name a file, such as {out / 'results.json'}")
     _probe(out)
 
+    from autograder.result import Result
+
     def write(report: Any) -> None:
-        text = report if isinstance(report, str) else _json(report)
+        text = _plain_text(report) if isinstance(report, Result) else _json(report)
         _replace(out, text + "\n")
 
     return write
 
 
-def _probe(out: Path) -> None:
+def _probe(out: Path, option: str = "--out") -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=out.parent, prefix=".autograder-")
@@ -334,7 +345,7 @@ def _probe(out: Path) -> None:
         Path(name).unlink()
     except OSError as error:
         raise InputError(
-            f"{out}: can't write there ({error.strerror}); choose another --out"
+            f"{out}: can't write there ({error.strerror}); choose another {option}"
         ) from None
 
 
@@ -368,6 +379,17 @@ def _json(data: Any) -> str:
 
 def _print_json(data: Any) -> None:
     print(_json(data))
+
+
+def _plain_text(result: Any) -> str:
+    from rich.console import Console
+
+    from autograder.reports.terminal import render_result
+
+    console = Console(file=io.StringIO(), width=120, highlight=False)
+    with console.capture() as captured:
+        console.print(render_result(result))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def _print_rich(renderable: Any) -> None:

@@ -24,7 +24,7 @@ from autograder.errors import GraderError
 from autograder.outcome import Failure, Outcome
 from autograder.interim_policy import PolicyReport, SourceError, check_source, tripwires
 from autograder.pytest_plugin import CheckSpec, Ending
-from autograder.result import CheckResult, ExerciseResult, Result, Status
+from autograder.result import LEFT_OUT, CheckResult, ExerciseResult, Result, Status
 from autograder.sandbox import Isolation, Sandbox, Tripwires, WorkerLimits
 from autograder.scoring import gated, maxima, total
 from autograder.student import Backend, InProcess, Student, StudentFault
@@ -139,6 +139,8 @@ class Grader:
             except StudentFault as fault:
                 return tally.rejected(_sentence(fault.failure))
             tally.isolation = dict(self._sandbox.layers)
+            if only is not None:
+                tally.note(f"only {', '.join(sorted(only))} was graded")
             for exercise in config.exercises:
                 if only is not None and exercise.id not in only:
                     continue
@@ -298,7 +300,7 @@ class _Tally:
             self._progress(self.result(complete=False))
 
     def result(self, *, complete: bool) -> Result:
-        waiting = Failure("not run" if complete else "not graded yet")
+        waiting = LEFT_OUT if complete else Failure("not graded yet")
         exercises = []
         for exercise in self._config.exercises:
             checks = tuple(

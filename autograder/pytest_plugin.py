@@ -109,6 +109,11 @@ class SuitePlugin:
             self._items[spec.id] = item
             specs.append(spec)
         self.checks = tuple(_with_gates(specs, self._items))
+        self.problems += [
+            f"{spec.id}: none of the checks that @contract(after=…) names is in its class"
+            for spec in self.checks
+            if not spec.gates and getattr(self._items[spec.id].function, "__contract__", ())
+        ]
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._loop()
@@ -168,9 +173,9 @@ class SuitePlugin:
         elif isinstance(error, pytest.skip.Exception):
             ending = Ending(Outcome.NOT_RUN, 0.0, failure=Failure(error.msg or "skipped"))
         elif isinstance(error, AssertionError) and self._failed_phase == "call":
-            ending = Ending(Outcome.FAILED, 0.0, failure=Failure(_first_line(error)))
+            ending = Ending(Outcome.FAILED, 0.0, failure=Failure(_said(error, check)))
         elif isinstance(error, pytest.fail.Exception):
-            ending = Ending(Outcome.FAILED, 0.0, failure=Failure(_first_line(error)))
+            ending = Ending(Outcome.FAILED, 0.0, failure=Failure(_said(error, check)))
         else:
             text = "".join(traceback.format_exception(error))
             return Ending(Outcome.GRADER_ERROR, 0.0, fault=f"{check.id}: {text}")
@@ -248,7 +253,7 @@ def _with_gates(specs: Sequence[CheckSpec], items: dict[str, pytest.Item]) -> It
         family = [s for s in family if s.exercise == spec.exercise]
         if after:
             names = {name.removeprefix("test_") for name in after}
-            gates = [s.id for s in family if s.id.rpartition(".")[2].rpartition("/")[2] in names]
+            gates = [s.id for s in family if _test_name(s) in names]
         else:
             gates = [
                 s.id
@@ -256,6 +261,11 @@ def _with_gates(specs: Sequence[CheckSpec], items: dict[str, pytest.Item]) -> It
                 if getattr(getattr(items[s.id], "function", None), "__contract__", None) is None
             ][:1]
         yield replace(spec, gates=tuple(gates))
+
+
+def _test_name(spec: CheckSpec) -> str:
+    """The name of the test function, without its class and its parameters."""
+    return re.split(r"[./]", spec.id.partition("[")[0])[-1]
 
 
 def _partial(function: Any, check: CheckSpec) -> float:
@@ -266,9 +276,12 @@ def _partial(function: Any, check: CheckSpec) -> float:
     return min(max(fraction, 0.0), 1.0) if fraction == fraction else 0.0
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:300] if text else "the check failed"
+def _said(error: BaseException, check: CheckSpec) -> str:
+    """The message of an assertion; without one, pytest's text would be a line of the suite."""
+    lines = str(error).strip().splitlines()
+    if not lines or lines[0].startswith("assert "):
+        return f"this does not hold: {check.title}"
+    return lines[0][:300]
 
 
 def _snake(name: str) -> str:

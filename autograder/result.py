@@ -10,9 +10,10 @@ from typing import Any
 from autograder.config import Feedback, Visibility
 from autograder.outcome import Failure, Outcome
 
-__all__ = ["FORMAT", "CheckResult", "ExerciseResult", "Result", "Status"]
+__all__ = ["FORMAT", "LEFT_OUT", "CheckResult", "ExerciseResult", "Result", "Status"]
 
 FORMAT = "autograder/result/v1"
+LEFT_OUT = Failure("not run: only other exercises were graded")
 
 
 class Status(StrEnum):

@@ -138,6 +138,14 @@ def test_grading_into_a_file_writes_a_complete_gradescope_report(run, tmp_path):
     assert [path.name for path in out.parent.iterdir()] == ["results.json"]
 
 
+def test_a_text_report_can_go_into_a_file(run, tmp_path):
+    out = tmp_path / "report.txt"
+    ran = run("grade", "solutions/a1_operators", "-a", "a1_operators", "--only", "bias", "--out", out)
+    assert ran.code == 0
+    assert "score: 6 / 100" in out.read_text()
+    assert "Matrix multiplication" not in out.read_text()
+
+
 def test_a_rejected_submission_is_not_an_error_of_the_caller(run, tmp_path):
     (tmp_path / "operators.py").write_text("def matmul(:\n")
     ran = run("grade", tmp_path, "-a", "a1_operators")
@@ -192,8 +200,9 @@ def test_a_cohort_becomes_a_table_and_files(run, tmp_path):
         (cohort / name / "operators.py").write_text(source)
     (cohort / "s3.zip").write_bytes(b"not a zip")
     ran = run("regrade", cohort, "-a", "a1_operators", "--results", tmp_path / "out", "-j", "1")
-    assert ran.code == 0, ran.err
+    assert ran.code == 1
     assert "syntax error" in ran.out
     assert "not graded: s3.zip" in ran.err
+    assert "1 of 3 submissions could not be read" in ran.err
     assert json.loads((tmp_path / "out" / "s1" / "results.json").read_text())["score"] == 0
     assert json.loads((tmp_path / "out" / "s2" / "result.json").read_text())["status"] == "rejected"

@@ -139,6 +139,11 @@ def test_an_exception_of_the_suite_is_ours(suite, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_an_assertion_without_a_message_shows_nothing_of_the_suite(suite):
+    ending = suite.run(check(suite, "other/alone"), student(lambda a, b: 1))
+    assert ending.failure.rationale == "this does not hold: A function on its own"
+
+
 def test_hidden_errors_stay_hidden(suite):
     ending = suite.run(check(suite, "adding/add.secret"), RIGHT)
     assert ending.outcome is Outcome.FAILED
@@ -180,6 +185,11 @@ def test_a_skipped_check_is_not_run(suite):
         ("import nothing_like_this", "No module named 'nothing_like_this'"),
         ("x = (", "SyntaxError"),
         ("", "no checks found"),
+        (
+            "from autograder.checks import contract, exercise\n@exercise('x')\n"
+            "@contract(after=('test_typo',))\ndef test_x(student): pass",
+            "none of the checks that @contract",
+        ),
     ],
 )
 def test_a_suite_that_cannot_be_collected_says_why(tmp_path, source, message):

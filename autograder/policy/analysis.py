@@ -60,6 +60,12 @@ class Analysis:
         # What `match_args` name, and what `.send(…)` sends: rare enough to be pooled.
         self.match_arguments = self.solver.make()
         self.sent = self.solver.make(Some.OUTSIDE)
+        # What exceptions carry: `except ValueError as error` may get any of it.
+        self.carried = Box(Node(), record=True)
+        self.raised = self.solver.make(Some.OUTSIDE, self.carried)
+        # Which arguments go to which parameters, and which parameters get called.
+        self.passed: list[tuple[Unit, Node, Node]] = []
+        self.applied: set[Node] = set()
         # Keyed by the syntax nodes themselves: an id may be used again once a node is gone.
         self._found: dict[tuple[ast.AST, str], Site] = {}
         self._instances: dict[tuple[ast.AST, Class], Instance] = {}
@@ -82,6 +88,7 @@ class Analysis:
                 unit=unit,
                 line=getattr(at, "lineno", 1),
                 column=getattr(at, "col_offset", 0),
+                at=at,
             )
             self._found[key] = site
             self.sites.append(site)
@@ -94,15 +101,12 @@ class Analysis:
         self.solver.add(result, Forbidden(self.site(unit, hit, name, at)))
 
     def commit(self, unit: Unit, hit: Hit, name: str, at: ast.AST, written: str = "") -> None:
-        """Record a forbidden act: at import time it happens right away."""
-        site = self.site(unit, hit, name, at, written)
-        if unit.importing:
-            self.graph.edge(unit.owner, site)
+        """Record a forbidden act: it happens whenever the code runs."""
+        self.runs(unit, self.site(unit, hit, name, at, written))
 
     def runs(self, unit: Unit, target: object) -> None:
-        """Record that code which runs at import time runs `target`."""
-        if unit.importing:
-            self.graph.edge(unit.owner, target)
+        """Record that the code of `unit` runs `target`."""
+        self.graph.run(unit.owner, target)
 
     # --- values --------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from autograder.policy.values import (
     Bound,
     Box,
     BoxMethod,
+    Call,
     Class,
     External,
     Forbidden,
@@ -34,6 +35,8 @@ __all__ = ["Place", "find_member", "load", "store"]
 
 # On the student's own objects these lead only to what is the student's.
 _OWN_DUNDERS = frozenset(("__class__", "__dict__"))
+
+_LOOK_UPS = {"__getattribute__": "builtins.getattr", "__setattr__": "builtins.setattr"}
 
 _DEEPEST_HIERARCHY = 20
 
@@ -61,6 +64,9 @@ def load(a: Analysis, place: Place, base: Node, name: str, result: Node) -> None
     """Let `result` have the attribute `name` of whatever `base` has."""
     unit = place.unit
     a.graph.ask(unit.owner, name)
+    if name in _LOOK_UPS:
+        _look_up(a, place, base, name, result)
+        return
     shared = a.shared(name)
     a.solver.link(shared, result)
     if not unit.importing:
@@ -74,6 +80,25 @@ def load(a: Analysis, place: Place, base: Node, name: str, result: Node) -> None
             a.forbid(unit, hit, name, place.at, result)
         else:
             _of(a, place, atom, name, result)
+
+    a.solver.listen(base, react)
+
+
+def _look_up(a: Analysis, place: Place, base: Node, name: str, result: Node) -> None:
+    """`torch.__getattribute__` is `getattr` with its first argument given."""
+
+    def react(atom: object) -> None:
+        if isinstance(atom, External) and atom.path.startswith("builtins."):
+            a.solver.add(result, External(f"builtins.object.{name}"))
+        elif isinstance(atom, Super):
+            a.solver.add(result, Some.OUTSIDE)
+        else:
+            if atom is Some.OUTSIDE:
+                # It may be a class: `type(torch).__getattribute__(torch, "autograd")`.
+                a.solver.add(result, External(f"builtins.object.{name}"))
+            inner = a.solver.make(External(_LOOK_UPS[name]))
+            given = Call(place.at, place.unit, [(a.solver.make(atom), False)])
+            a.solver.add(result, Partial(inner, given))
 
     a.solver.listen(base, react)
 
@@ -140,7 +165,8 @@ def _of_external(a: Analysis, place: Place, path: str, name: str, result: Node) 
 def _of_forbidden(a: Analysis, place: Place, atom: Forbidden, name: str, result: Node) -> None:
     site = atom.site
     full = canonical(f"{site.name}.{name}")
-    hit = a.rulebook.name(full) if place.named else None
+    grows = place.named and site.at is not place.at and full.count(".") <= _DEEPEST_NAME
+    hit = a.rulebook.name(full) if grows else None
     if hit is None:
         a.solver.add(result, atom)
         return
@@ -259,6 +285,11 @@ def _of_bases(
 
 def _unbound(a: Analysis, of: Class, value: object, result: Node) -> None:
     a.solver.add(result, value)
+    if a.is_namespace(value):
+        # A member of an enumeration: `Kind.TORCH.value`.
+        holder = a.box(of.node, record=True)
+        a.solver.add(holder.contents, value)
+        a.solver.add(result, holder)
     if isinstance(value, Function) and value.decorated:
         a.solver.add(result, Bound(value, of))
 
@@ -274,8 +305,10 @@ def _bind(
             find_member(a, place, value.of, "__get__", lambda f: _returned(a, f, value, result))
         return
     a.solver.add(result, Bound(value, receiver))
+    if value.is_property:
+        a.runs(place.unit, value)
     if value.decorated:
-        # A property runs when it is read; a static method has no receiver.
+        # Whatever its decorators make of it: a property, or a function without a receiver.
         a.solver.add(result, value)
         _returned(a, value, receiver, result)
 

@@ -44,10 +44,10 @@ def apply(
         _check_keywords(a, call, atom)
         match atom:
             case Forbidden(site=site):
-                a.runs(call.unit, site)
+                ran(a, call, site)
                 a.solver.add(result, Product(site))
             case Product():
-                a.runs(call.unit, atom.site)
+                ran(a, call, atom.site)
                 a.solver.add(result, atom)
             case External(path=path):
                 externals(a, call, path, result)
@@ -69,6 +69,7 @@ def apply(
                     call.unit,
                     [*atom.call.positional, *call.positional],
                     [*atom.call.named, *call.named],
+                    call.silent,
                 )
                 apply(a, more, atom.inner, result, externals, depth + 1)
             case Getter():
@@ -90,6 +91,12 @@ def apply(
     a.solver.listen(callee, react)
 
 
+def ran(a: Analysis, call: Call, target: object) -> None:
+    """Record that a call runs `target`."""
+    if not call.silent:
+        a.runs(call.unit, target)
+
+
 # --- the student's own functions and classes ---------------------------------------------------
 
 
@@ -101,7 +108,7 @@ def invoke(
     receiver: Instance | Class | None = None,
 ) -> None:
     """Pass arguments to a function of the student and take its result."""
-    a.runs(call.unit, function)
+    ran(a, call, function)
     a.solver.link(function.returns, result)
     if call.unit.dead:
         return
@@ -116,7 +123,7 @@ def invoke(
         spread = spread or starred
         targets = function.positional[position:]
         for target in targets if spread else targets[:1]:
-            a.solver.link(source, target)
+            _pass(a, call, source, target)
         if function.rest is not None and (spread or not targets):
             a.solver.link(source, function.rest)
         position += 0 if spread else 1
@@ -124,14 +131,20 @@ def invoke(
         if name is None:
             inside = element(a, node)
             for target in function.named.values():
-                a.solver.link(inside, target)
+                _pass(a, call, inside, target)
             if function.rest_named is not None:
                 a.solver.link(inside, function.rest_named)
         elif name in function.named:
-            a.solver.link(node, function.named[name])
+            _pass(a, call, node, function.named[name])
         elif function.rest_named is not None:
             a.solver.link(node, function.rest_named)
             a.solver.add(function.rest_named, Text(name))
+
+
+def _pass(a: Analysis, call: Call, argument: Node, parameter: Node) -> None:
+    a.solver.link(argument, parameter)
+    if not call.silent:
+        a.passed.append((call.unit, argument, parameter))
 
 
 def _member_call(
@@ -151,7 +164,7 @@ def _member_call(
         if isinstance(value, Function):
             invoke(a, call, value, result, receiver)
         elif isinstance(value, Forbidden):
-            a.runs(call.unit, value.site)
+            ran(a, call, value.site)
 
     find_member(a, Place(call.unit, call.node), of, name, found)
 
@@ -237,6 +250,9 @@ def element(a: Analysis, node: Node) -> Node:
     def react(atom: object) -> None:
         if isinstance(atom, Box):
             a.solver.link(atom.contents, result)
+        elif isinstance(atom, BoxMethod):
+            # Not a method after all: `Kind.MEMBER.value[0]`.
+            a.solver.link(atom.box.contents, result)
         elif isinstance(atom, Text):
             a.solver.add(result, Some.OUTSIDE)
         else:
@@ -288,7 +304,7 @@ def _call_outside(a: Analysis, call: Call, atom: Some, result: Node) -> None:
     def react(argument: object) -> None:
         if isinstance(argument, Function):
             # Whether it is called now, nobody knows: an unknown decorator keeps it for later.
-            later = Call(call.node, call.unit.inside(importing=False), [(a.outside, False)] * 4)
+            later = Call(call.node, call.unit, [(a.outside, False)] * 4, silent=True)
             invoke(a, later, argument, Node())
             a.solver.add(result, argument)
         elif isinstance(argument, Instance):

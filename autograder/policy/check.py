@@ -91,7 +91,8 @@ def _call_graded(a: Analysis, main: File, functions: Collection[str]) -> None:
 def _report(a: Analysis, main: File, functions: Collection[str]) -> PolicyReport:
     if not any(not site.superseded for site in a.sites):
         return PolicyReport(by_function=dict.fromkeys(functions, ()))
-    at_import = a.graph.reach(main.run)
+    _apply_arguments(a)
+    at_import = a.graph.executed(main.run)
     seen = set(at_import)
     by_function: dict[str, tuple[Violation, ...]] = {}
     for name in functions:
@@ -100,6 +101,21 @@ def _report(a: Analysis, main: File, functions: Collection[str]) -> PolicyReport
         by_function[name] = _violations(reached)
     elsewhere = [site for site in a.sites if site not in seen]
     return PolicyReport(_violations(at_import), by_function, _violations(elsewhere))
+
+
+def _apply_arguments(a: Analysis) -> None:
+    """Whoever passes a function to a parameter that gets called runs that function."""
+    parameters = {node: f for f in a.functions for node in f.named.values()}
+    changed = True
+    while changed:
+        before = len(a.applied)
+        for unit, argument, parameter in a.passed:
+            if parameter in a.applied and argument in parameters:
+                a.applied.add(argument)
+        changed = len(a.applied) > before
+    for unit, argument, parameter in a.passed:
+        if parameter in a.applied and argument not in parameters:
+            a.runs(unit, argument)
 
 
 def _roots(main: File, name: str) -> list[object]:

@@ -138,8 +138,10 @@ class Reader:
             scope.kind in (Kind.MODULE, Kind.DEAD) and not self._is_certain(scope, node)
         ):
             outer = scope.parent.find(name) if elsewhere and scope.parent else None
-            other = outer[1] if outer else self._unbound(node)
-            result = a.solver.make(sources=[result, other])
+            if outer is not None:
+                result = a.solver.make(sources=[result, outer[1]])
+            elif self._paths(node.id):
+                result = a.solver.make(sources=[result, self._unbound(node)])
         return result
 
     def _is_shared(self, scope: Scope, name: str) -> bool:
@@ -161,9 +163,7 @@ class Reader:
         """A name that the student doesn't bind: a built-in, or from a starred import."""
         a = self.a
         result = Node()
-        paths = [f"{module}.{node.id}" for module, _ in self.scope.module.stars]
-        if node.id in BUILTINS:
-            paths.append(f"builtins.{node.id}")
+        paths = self._paths(node.id)
         for path in map(canonical, paths):
             hit = a.rulebook.name(path)
             if hit is not None:
@@ -176,6 +176,11 @@ class Reader:
         if not paths:
             a.solver.add(result, Some.OUTSIDE)
         return result
+
+    def _paths(self, name: str) -> list[str]:
+        """What a name that the student doesn't bind may be."""
+        paths = [f"{module}.{name}" for module, _ in self.scope.module.stars]
+        return [*paths, f"builtins.{name}"] if name in BUILTINS else paths
 
     def _constant(self, value: object) -> Node:
         match value:
@@ -226,6 +231,12 @@ class Reader:
                 return self.read(value)
         callee = self.read(node.func)
         call = Call(node, self.unit)
+        if isinstance(node.func, ast.Name):
+            found = self.scope.find(node.func.id)
+            if found is not None and node.func.id in found[0].parameters:
+                call.silent = True
+                if isinstance(self.unit.owner, Function) and found[0] is self.unit.owner.scope:
+                    a.applied.add(found[1])
         for argument in node.args:
             if isinstance(argument, ast.Starred):
                 call.positional.append((self.read(argument.value), True))

@@ -49,8 +49,19 @@ _RECORD_MAKERS = frozenset(
     ("collections.namedtuple", "typing.NamedTuple", "dataclasses.make_dataclass", "enum.Enum")
 )
 
-# Getting a forbidden function as an argument, these don't call it (or it makes no difference).
+# These call the functions that they get; other built-ins keep them.
+_CALLERS = frozenset(f"builtins.{n}" for n in ("filter", "map", "max", "min", "sorted"))
+
+# These don't call the functions that they get, or only later.
 _KEEPERS = (
+    "abc.",
+    "atexit.",
+    "copy.",
+    "jaxtyping.",
+    "numpy.frompyfunc",
+    "numpy.vectorize",
+    "torch.",
+    "weakref.",
     "functools.",
     "collections.",
     "contextlib.",
@@ -94,7 +105,7 @@ def _call_back(a: Analysis, call: Call, path: str, result: Node) -> None:
     """What an unknown function may do with its arguments: return them, call them, keep them."""
     arguments = [a.flat(node) for node in call.everything()]
     from_torch = path.startswith("torch.")
-    keeps = path.startswith(_KEEPERS)
+    keeps = path.startswith(_KEEPERS) and path not in _CALLERS
     looks_up: list[object] = []
     modules: list[object] = []
     hit = a.rulebook.computed
@@ -111,10 +122,12 @@ def _call_back(a: Analysis, call: Call, path: str, result: Node) -> None:
             for parameter in atom.positional:
                 a.solver.link(pool, parameter)
             a.solver.link(atom.returns, result)
+            if not keeps:
+                calls.ran(a, call, atom)
         elif isinstance(atom, Instance):
             a.graph.open_classes.add(atom.of)
         elif isinstance(atom, Forbidden) and not keeps:
-            a.runs(call.unit, atom.site)
+            calls.ran(a, call, atom.site)
         if isinstance(atom, External | Getter) and _looks_up(atom):
             looks_up.append(atom)
         if a.is_namespace(atom):
@@ -124,6 +137,11 @@ def _call_back(a: Analysis, call: Call, path: str, result: Node) -> None:
         dull = isinstance(atom, External) and not (a.is_namespace(atom) or atom.path in _MODELS)
         if is_carried(atom) and not isinstance(atom, dropped) and not dull:
             a.solver.add(result, atom)
+        if a.is_namespace(atom) and not call.unit.dead:
+            # `ValueError(torch).args[0]`
+            holder = a.box(call.node, record=True)
+            a.solver.add(holder.contents, atom)
+            a.solver.add(result, holder)
 
     for node in arguments:
         a.solver.listen(node, react)
@@ -346,6 +364,10 @@ def _same(a: Analysis, call: Call, path: str, result: Node) -> None:
         a.solver.link(calls.element(a, node) if starred else node, result)
 
 
+def _wraps(a: Analysis, call: Call, path: str, result: Node) -> None:
+    a.solver.add(result, External("functools.wraps()"))
+
+
 def _first(a: Analysis, call: Call, path: str, result: Node) -> None:
     """next, min, max: one of the elements, or one of the arguments."""
     for node, _ in call.positional:
@@ -418,4 +440,6 @@ _MODELS: dict[str, Model] = {
     "operator.methodcaller": _attrgetter,
     "functools.partial": _partial,
     "functools.partialmethod": _partial,
+    "functools.wraps": _wraps,
+    "functools.wraps()": _same,
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from autograder.policy.scopes import Kind, Scope, bindings_of
 from autograder.policy.solver import Node
-from autograder.policy.values import Box, Class, Function, Instance, Some
+from autograder.policy.values import Box, Class, Forbidden, Function, Instance, Some
 
 if TYPE_CHECKING:
     from autograder.policy.expressions import Reader
@@ -32,7 +32,9 @@ def make_function(
     function.unit = unit.inside(
         owner=function, importing=False, scope_name=unit.scope_name or _named(node)
     )
-    function.decorated = not isinstance(node, ast.Lambda) and bool(node.decorator_list)
+    if not isinstance(node, ast.Lambda):
+        function.decorated = bool(node.decorator_list)
+        function.is_property = any(_is_property(d) for d in node.decorator_list)
     arguments = node.args
     ordered = [*arguments.posonlyargs, *arguments.args]
     for argument in [*ordered, *arguments.kwonlyargs]:
@@ -61,8 +63,22 @@ def make_function(
     if not unit.importing:
         a.graph.edge(unit.owner, function)
     a.functions.append(function)
+
+    def carried(atom: object) -> None:
+        # A coroutine's result comes with a StopIteration.
+        if a.is_namespace(atom) or isinstance(atom, Forbidden):
+            a.solver.add(a.carried.contents, atom)
+
+    a.solver.listen(function.returns, carried)
     a.pending.append(function)
     return function
+
+
+def _is_property(decorator: ast.expr) -> bool:
+    match decorator:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name in ("property", "cached_property", "getter", "setter", "deleter")
+    return False
 
 
 def _named(node: ast.AST) -> str | None:

@@ -32,12 +32,37 @@ class Graph:
 
     def __init__(self) -> None:
         self._edges: defaultdict[object, list[object]] = defaultdict(list)
+        self._runs: defaultdict[object, list[object]] = defaultdict(list)
         self._asked: defaultdict[object, set[str]] = defaultdict(set)
         self.open_classes: set[Class] = set()
 
     def edge(self, source: object, target: object) -> None:
         """Whoever reaches `source` reaches `target`."""
         self._edges[source].append(target)
+
+    def run(self, source: object, target: object) -> None:
+        """When `source` runs, so does `target`."""
+        self._runs[source].append(target)
+
+    def executed(self, root: object) -> dict[Site, None]:
+        """The forbidden things that happen when `root` runs, in the order of discovery."""
+        sites: dict[Site, None] = {}
+        seen: set[object] = {root}
+        stack = [root]
+        while stack:
+            item = stack.pop()
+            if isinstance(item, Site):
+                sites[item] = None
+            targets = list(self._runs.get(item, ()))
+            if isinstance(item, Node):
+                targets += [atom for atom in item.atoms if not isinstance(atom, Box)]
+            elif isinstance(item, Bound | Partial | Forbidden):
+                targets += _holds(item)
+            for target in targets:
+                if target not in seen:
+                    seen.add(target)
+                    stack.append(target)
+        return sites
 
     def ask(self, source: object, attribute: str) -> None:
         """Whoever reaches `source` asks some object for `attribute`."""

@@ -125,3 +125,4 @@ def _own_file(reader: Reader, module: str) -> File | None:
 def _run(reader: Reader, file: File) -> None:
     """Importing a file of the submission runs it."""
     reader.a.graph.edge(reader.unit.owner, file.run)
+    reader.a.runs(reader.unit, file.run)

@@ -11,7 +11,7 @@ from autograder.policy.expressions import Reader
 from autograder.policy.functions import make_class, make_function
 from autograder.policy.graph import ANY
 from autograder.policy.imports import read_import
-from autograder.policy.scopes import Kind, Scope, bindings_of
+from autograder.policy.scopes import Kind, Scope, bindings_of, is_main_guard
 from autograder.policy.solver import Node
 from autograder.policy.units import File, Run, Unit
 from autograder.policy.values import (
@@ -102,7 +102,7 @@ class Statements:
                     if handler.type is not None:
                         reader.read(handler.type)
                     if handler.name:
-                        a.solver.add(reader.scope.variable(handler.name), Some.OUTSIDE)
+                        a.solver.link(a.raised, reader.scope.variable(handler.name))
                     self.block(reader, handler.body)
                 self.block(reader, node.orelse)
                 self.block(reader, node.finalbody)
@@ -113,6 +113,9 @@ class Statements:
                     if case.guard is not None:
                         reader.read(case.guard)
                     self.block(reader, case.body)
+            case ast.Raise(exc=error, cause=cause):
+                reader.read(cause)
+                a.solver.link(reader.read(error), a.raised)
             case ast.Delete(targets=targets):
                 for target in targets:
                     if not isinstance(target, ast.Name):
@@ -146,7 +149,8 @@ class Statements:
         # `elif` chains can be long: no recursion for them.
         while True:
             if node in self._guards:
-                self._never(reader, node.body)
+                if is_main_guard(node.test):
+                    self._never(reader, node.body)
             else:
                 reader.read(node.test)
                 self.block(reader, node.body)

@@ -67,5 +67,6 @@ class Site:
     unit: Unit
     line: int
     column: int
+    at: ast.AST
     # A longer name was found at the same place: torch.autograd within torch.autograd.grad.
     superseded: bool = False

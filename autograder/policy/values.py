@@ -132,6 +132,7 @@ class Function:
     rest: Node | None = None
     rest_named: Node | None = None
     decorated: bool = False
+    is_property: bool = False
     fields: dict[str, Node] = field(default_factory=dict)
 
 
@@ -179,12 +180,17 @@ class Maker:
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """The arguments of one call."""
+    """The arguments of one call.
+
+    `silent` says that the call doesn't show what runs: its callee is a parameter, so that it is
+    for the code that passes it to say, or it happens later, if ever.
+    """
 
     node: ast.AST
     unit: Unit
     positional: list[tuple[Node, bool]] = field(default_factory=list)
     named: list[tuple[str | None, Node]] = field(default_factory=list)
+    silent: bool = False
 
     def everything(self) -> list[Node]:
         """All arguments, in any position."""

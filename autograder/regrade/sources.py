@@ -15,6 +15,7 @@ from autograder.submission import Submission, read_submission
 __all__ = ["Entry", "read_cohort"]
 
 METADATA = "submission_metadata.yml"
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _CLUTTER = ("__MACOSX", "__pycache__")
 
 
@@ -46,11 +47,15 @@ def read_cohort(folder: Path, wanted: Sequence[str], *, max_bytes: int) -> list[
     return entries
 
 
+def _is_submission(path: Path) -> bool:
+    return path.is_dir() or path.name.endswith((".py", *ARCHIVES))
+
+
 def _submissions(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name in (METADATA, *_CLUTTER):
             continue
-        if path.is_dir() or path.suffix in (".zip", ".tar", ".tgz", ".gz"):
+        if _is_submission(path):
             yield path
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from autograder.config import Feedback
 from autograder.outcome import Outcome
 from autograder.reports.wording import explain, plain, summary
-from autograder.result import CheckResult, ExerciseResult, Result, Status
+from autograder.result import LEFT_OUT, CheckResult, ExerciseResult, Result, Status
 
 __all__ = ["progress_bar", "render_cohort", "render_result", "width"]
 
@@ -39,7 +39,8 @@ def render_result(result: Result) -> RenderableType:
     table.add_column("exercise")
     table.add_column("points", justify="right")
     table.add_column("checks", justify="right")
-    for exercise in result.exercises:
+    graded = [exercise for exercise in result.exercises if not _left_out(exercise)]
+    for exercise in graded:
         passed = sum(check.outcome is Outcome.PASSED for check in exercise.checks)
         full = exercise.score == exercise.max_score
         style = "green" if full else "red" if not exercise.score else "yellow"
@@ -49,9 +50,16 @@ def render_result(result: Result) -> RenderableType:
         )  # fmt: skip
     parts.append(table)
     if result.status is not Status.REJECTED:
-        parts += [_failures(exercise) for exercise in result.exercises if _telling(exercise)]
+        parts += [_failures(exercise) for exercise in graded if _telling(exercise)]
     parts.append(_verdict(result))
     return Group(*parts)
+
+
+def _left_out(exercise: ExerciseResult) -> bool:
+    """Whether it was not asked for (`--only`)."""
+    return all(
+        check.outcome is Outcome.NOT_RUN and check.failure == LEFT_OUT for check in exercise.checks
+    )
 
 
 def _telling(exercise: ExerciseResult) -> list[CheckResult]:
@@ -83,9 +91,9 @@ def _verdict(result: Result) -> Text:
         return Text("\ngrader error: no score was recorded", style="bold red")
     word = "rejected" if result.status is Status.REJECTED else "score"
     full = result.score == result.max_score
+    layers = f", {_isolation(result)}" if result.isolation else ""
     return Text(
-        f"\n{word}: {_points(result.score, result.max_score)}"
-        f"   ({result.seconds:.1f} s, {_isolation(result)})",
+        f"\n{word}: {_points(result.score, result.max_score)}   ({result.seconds:.1f} s{layers})",
         style="bold green" if full else "bold",
     )
 

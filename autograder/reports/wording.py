@@ -78,7 +78,7 @@ def summary(result: Result) -> str:
     if result.status is Status.REJECTED:
         return plain("rejected: " + (result.messages[-1] if result.messages else ""), 200)
     if result.status is Status.GRADER_ERROR:
-        return "grader error: no score; see the log"
+        return "grader error: no score; the reason is in result.json, “fault”"
     missed = [c for e in result.exercises for c in e.checks if c.outcome is not Outcome.PASSED]
     if not missed:
         return "everything passes"
@@ -86,7 +86,8 @@ def summary(result: Result) -> str:
     telling = telling or next((c for c in missed if c.outcome is not Outcome.NOT_RUN), missed[0])
     failure = telling.failure
     exercise = telling.id.partition("/")[0]
-    more = f" (+{len(missed) - 1} more)" if len(missed) > 1 else ""
+    others = sum(c.outcome is not Outcome.NOT_RUN for c in missed) - 1
+    more = f" (+{others} more)" if others > 0 else ""
     if failure is None:
         return f"{exercise}: {headline(telling)}{more}"
     if failure.misconception is not None:
