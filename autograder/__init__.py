@@ -1,3 +1,3 @@
-"""Grade hand-written gradients: a judge that student code can't touch, and suites that audit themselves."""
+"""Grade hand-written gradients: a judge that can't be touched, suites that audit themselves."""
 
 __version__ = "0.1.0"

@@ -80,9 +80,7 @@ class Attempt:
             raise SandboxError("the worker vanished between import and call")
         began = time.perf_counter()
         try:
-            return self._worker.call(
-                function, args, kwargs, timeout=min(limits.call_seconds, left)
-            )
+            return self._worker.call(function, args, kwargs, timeout=min(limits.call_seconds, left))
         finally:
             self._count(time.perf_counter() - began)
 

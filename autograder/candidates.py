@@ -16,7 +16,7 @@ Kind = Literal["solution", "stub", "trivial", "misconception"]
 
 # Wrapped around the reference solution, so that structure and shapes are always right: the best
 # that an answer without any thought could be.
-_TRIVIAL = '''
+_TRIVIAL = """
 
 import torch as _torch
 
@@ -49,7 +49,7 @@ def _trivially(function):
 
 
 {assignments}
-'''
+"""
 
 _BODIES = {
     "zeros": ("return _torch.zeros_like(like)", "return 0.0"),
@@ -85,9 +85,7 @@ def candidates(assignment: Assignment, seeds: int = 3) -> Iterator[Candidate]:
     main = assignment.config.files[0]
     for seed in range(seeds):
         yield Candidate("solution", f"seed {seed}", files, seed)
-    stubs = {
-        name: render_stub(content.decode(), name).encode() for name, content in files.items()
-    }
+    stubs = {name: render_stub(content.decode(), name).encode() for name, content in files.items()}
     yield Candidate("stub", "handout", stubs)
     source = files[main].decode()
     for name in _BODIES:

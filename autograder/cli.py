@@ -17,7 +17,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-
 import typer
 
 from autograder import __version__
@@ -97,9 +96,7 @@ def check(
     assignment_id: Annotated[
         str | None, typer.Argument(help="The assignment; by default the one you are in.")
     ] = None,
-    only: Annotated[
-        str | None, typer.Option("--only", "-k", help="Only this exercise.")
-    ] = None,
+    only: Annotated[str | None, typer.Option("--only", "-k", help="Only this exercise.")] = None,
 ) -> None:
     """Run an assignment's public checks on your own code, in this process (no sandbox)."""
     from autograder.public_checks import run_public_checks
@@ -112,9 +109,7 @@ def watch(
     assignment_id: Annotated[
         str | None, typer.Argument(help="The assignment; by default the one you are in.")
     ] = None,
-    only: Annotated[
-        str | None, typer.Option("--only", "-k", help="Only this exercise.")
-    ] = None,
+    only: Annotated[str | None, typer.Option("--only", "-k", help="Only this exercise.")] = None,
 ) -> None:
     """Run the public checks again whenever your file changes."""
     from autograder.public_checks import watch_public_checks
@@ -131,9 +126,7 @@ def grade(
         Path | None,
         typer.Option(help="Write the report here (rewritten after every check) instead."),
     ] = None,
-    isolation: Annotated[
-        IsolationChoice, typer.Option(help=ISOLATION_HELP)
-    ] = IsolationChoice.AUTO,
+    isolation: Annotated[IsolationChoice, typer.Option(help=ISOLATION_HELP)] = IsolationChoice.AUTO,
     only: Annotated[
         list[str] | None, typer.Option("--only", help="Only this exercise (repeatable).")
     ] = None,
@@ -154,9 +147,7 @@ def grade(
     if form is Format.TEXT and out is not None:
         form = Format.JSON if out.suffix == ".json" else form
     write = _writer(out)
-    submission = read_submission(
-        path, config.files, max_bytes=config.limits.submission_kib * 1024
-    )
+    submission = read_submission(path, config.files, max_bytes=config.limits.submission_kib * 1024)
     from autograder.grade import Grader
 
     with Grader(chosen, Isolation(isolation.value)) as grader:
@@ -233,7 +224,9 @@ def handout(
 
 @app.command()
 def regrade(
-    source: Annotated[Path, typer.Argument(help="A folder of submissions, or a Gradescope export.")],
+    source: Annotated[
+        Path, typer.Argument(help="A folder of submissions, or a Gradescope export.")
+    ],
     assignment: AssignmentOption,
     results: Annotated[
         Path | None, typer.Option(help="Write each one's results.json into this folder.")
@@ -241,9 +234,7 @@ def regrade(
     jobs: Annotated[
         int | None, typer.Option("-j", "--jobs", help="Processes; default: one per core.")
     ] = None,
-    isolation: Annotated[
-        IsolationChoice, typer.Option(help=ISOLATION_HELP)
-    ] = IsolationChoice.AUTO,
+    isolation: Annotated[IsolationChoice, typer.Option(help=ISOLATION_HELP)] = IsolationChoice.AUTO,
     as_json: JsonOption = False,
 ) -> None:
     """Grade a whole cohort and show one table."""
@@ -304,9 +295,7 @@ def _chosen(ids: list[str] | None, everything: bool) -> list[str]:
     if everything:
         return list(course.assignment_ids)
     if not ids:
-        raise InputError(
-            f"name an assignment ({', '.join(course.assignment_ids)}), or give --all"
-        )
+        raise InputError(f"name an assignment ({', '.join(course.assignment_ids)}), or give --all")
     return [course.require(name) for name in ids]
 
 

@@ -181,7 +181,9 @@ class _Table:
         self._known.append(key)
         if key not in self._table:
             if required:
-                raise ConfigError(f"{self._where}: the key {key!r} is missing{self._lookalike(key)}")
+                raise ConfigError(
+                    f"{self._where}: the key {key!r} is missing{self._lookalike(key)}"
+                )
             return None
         return self._table.pop(key)
 

@@ -75,9 +75,7 @@ def _isolation() -> Iterator[Finding]:
 def _machine() -> Iterator[Finding]:
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
     enough = pages >= 700
-    yield Finding(
-        "memory", enough, f"{pages} MiB", "" if enough else "a grade needs about 600 MiB"
-    )
+    yield Finding("memory", enough, f"{pages} MiB", "" if enough else "a grade needs about 600 MiB")
     yield Finding("cores", True, str(len(os.sched_getaffinity(0))))
 
 
@@ -86,6 +84,4 @@ def _gpu() -> Finding:
 
     if torch.cuda.is_available():
         return Finding("gpu", True, torch.cuda.get_device_name(0))
-    return Finding(
-        "gpu", True, "none: kernel timing is not run here, everything else is"
-    )
+    return Finding("gpu", True, "none: kernel timing is not run here, everything else is")

@@ -21,8 +21,8 @@ from autograder.attempt import Attempt
 from autograder.checks.diagnose import diagnose
 from autograder.config import Exercise
 from autograder.errors import GraderError
-from autograder.outcome import Failure, Outcome
 from autograder.interim_policy import PolicyReport, SourceError, check_source, tripwires
+from autograder.outcome import Failure, Outcome
 from autograder.pytest_plugin import CheckSpec, Ending
 from autograder.result import LEFT_OUT, CheckResult, ExerciseResult, Result, Status
 from autograder.sandbox import Isolation, Sandbox, Tripwires, WorkerLimits
@@ -158,9 +158,7 @@ class Grader:
         name = config.files[0]
         return check_source(submission.files[name], name, config.functions, config.policy)
 
-    def _run_exercise(
-        self, exercise: Exercise, backend: Opened, tally: _Tally, seed: int
-    ) -> None:
+    def _run_exercise(self, exercise: Exercise, backend: Opened, tally: _Tally, seed: int) -> None:
         backend.begin(exercise)
         student = Student(backend, self.assignment.config.functions)
         for check in self.checks:

@@ -161,5 +161,3 @@ def _class_name(exercise: str) -> str:
 def _exercise_id(class_name: str) -> str:
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name.removeprefix("Test"))
     return words.lower()
-
-

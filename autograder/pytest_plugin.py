@@ -112,7 +112,7 @@ class SuitePlugin:
         self.problems += [
             f"{spec.id}: none of the checks that @contract(after=…) names is in its class"
             for spec in self.checks
-            if not spec.gates and getattr(self._items[spec.id].function, "__contract__", ())
+            if not spec.gates and _contract(self._items[spec.id])
         ]
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -172,9 +172,9 @@ class SuitePlugin:
             ending = Ending(error.outcome, 0.0, failure=error.failure, inherits=inherits)
         elif isinstance(error, pytest.skip.Exception):
             ending = Ending(Outcome.NOT_RUN, 0.0, failure=Failure(error.msg or "skipped"))
-        elif isinstance(error, AssertionError) and self._failed_phase == "call":
-            ending = Ending(Outcome.FAILED, 0.0, failure=Failure(_said(error, check)))
-        elif isinstance(error, pytest.fail.Exception):
+        elif (isinstance(error, AssertionError) and self._failed_phase == "call") or isinstance(
+            error, pytest.fail.Exception
+        ):
             ending = Ending(Outcome.FAILED, 0.0, failure=Failure(_said(error, check)))
         else:
             text = "".join(traceback.format_exception(error))
@@ -186,7 +186,13 @@ class SuitePlugin:
 
 def collect(suite: Path, plugin: SuitePlugin) -> int:
     """Collect the suite in `suite` and run the plugin's loop; returns pytest's exit code."""
-    arguments = [str(suite), f"--rootdir={suite.parent}", "-c", "/dev/null", "--import-mode=importlib"]
+    arguments = [
+        str(suite),
+        f"--rootdir={suite.parent}",
+        "-c",
+        "/dev/null",
+        "--import-mode=importlib",
+    ]
     arguments += ["--capture=no", "--disable-plugin-autoload", "--strict-markers"]
     # Nothing of pytest's may print, write caches or react to warnings in the grader.
     off = ("terminal", "cacheprovider", "logging", "faulthandler", "warnings", "junitxml")
@@ -244,7 +250,7 @@ def _title(function: Any, owner: type | None) -> str:
 
 def _with_gates(specs: Sequence[CheckSpec], items: dict[str, pytest.Item]) -> Iterator[CheckSpec]:
     for spec in specs:
-        after = getattr(getattr(items[spec.id], "function", None), "__contract__", None)
+        after = _contract(items[spec.id])
         if after is None:
             yield spec
             continue
@@ -255,12 +261,15 @@ def _with_gates(specs: Sequence[CheckSpec], items: dict[str, pytest.Item]) -> It
             names = {name.removeprefix("test_") for name in after}
             gates = [s.id for s in family if _test_name(s) in names]
         else:
-            gates = [
-                s.id
-                for s in family
-                if getattr(getattr(items[s.id], "function", None), "__contract__", None) is None
-            ][:1]
+            gates = [s.id for s in family if _contract(items[s.id]) is None][:1]
         yield replace(spec, gates=tuple(gates))
+
+
+def _contract(item: pytest.Item) -> tuple[str, ...] | None:
+    """The checks that the item's @contract names; None if it is no contract check."""
+    function = getattr(item, "function", None)
+    named: tuple[str, ...] | None = getattr(function, "__contract__", None)
+    return named
 
 
 def _test_name(spec: CheckSpec) -> str:

@@ -109,8 +109,7 @@ def validate_assignment(
     ]
     say(f"{assignment_id}: grading {len(work)} candidates …")
     results = {
-        job.name: result
-        for job, result in grade_all(course, assignment_id, work, processes=jobs)
+        job.name: result for job, result in grade_all(course, assignment_id, work, processes=jobs)
     }
     rows = tuple(_row(assignment, todo[key], results[key]) for key in todo)
     return Validation(assignment, rows, tuple(_static_problems(course, assignment)))
@@ -161,9 +160,7 @@ def _misconception_problems(
         return
     if candidate.exercise not in lost:
         yield f"is not caught: it loses no points in {candidate.exercise}"
-    sharing = {
-        e.id for e in assignment.config.exercises if candidate.replaces in e.functions
-    }
+    sharing = {e.id for e in assignment.config.exercises if candidate.replaces in e.functions}
     for other in lost.keys() - sharing - {candidate.exercise}:
         yield f"also loses {lost[other]:g} points in {other}"
     shown = [

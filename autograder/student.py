@@ -224,9 +224,7 @@ def _private_copy(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         if value.numel() == 0:
             return value.detach().clone()
-        span = 1 + sum(
-            (n - 1) * step for n, step in zip(value.shape, value.stride(), strict=True)
-        )
+        span = 1 + sum((n - 1) * step for n, step in zip(value.shape, value.stride(), strict=True))
         flat = value.detach().as_strided((span,), (1,), value.storage_offset())
         return flat.clone().as_strided(value.shape, value.stride())
     if isinstance(value, tuple | list):

@@ -24,9 +24,7 @@ def figures(root: Path) -> Iterator[Figure]:
         times = [
             seconds_of(lambda: worker.call("matmul", (x, w), {}, timeout=5)) for _ in range(CALLS)
         ]
-        spawns = []
-        for _ in range(20):
-            spawns.append(seconds_of(lambda: sandbox.spawn().close()))
+        spawns = [seconds_of(lambda: sandbox.spawn().close()) for _ in range(20)]
     median = statistics.median(times) * 1e6
     late = statistics.quantiles(times, n=100)[-1] * 1e6
     yield Figure(

@@ -1,4 +1,4 @@
-"""Shared fixtures: a deterministic hypothesis, one course, one warm grader for all that need one."""
+"""Shared fixtures: repeatable hypothesis, one course, one warm grader for all that need it."""
 
 from __future__ import annotations
 

@@ -140,7 +140,9 @@ def test_grading_into_a_file_writes_a_complete_gradescope_report(run, tmp_path):
 
 def test_a_text_report_can_go_into_a_file(run, tmp_path):
     out = tmp_path / "report.txt"
-    ran = run("grade", "solutions/a1_operators", "-a", "a1_operators", "--only", "bias", "--out", out)
+    ran = run(
+        "grade", "solutions/a1_operators", "-a", "a1_operators", "--only", "bias", "--out", out
+    )
     assert ran.code == 0
     assert "score: 6 / 100" in out.read_text()
     assert "Matrix multiplication" not in out.read_text()
@@ -195,7 +197,10 @@ def test_a_drifted_handout_is_named(run, tmp_path, monkeypatch):
 
 def test_a_cohort_becomes_a_table_and_files(run, tmp_path):
     cohort = tmp_path / "cohort"
-    for name, source in {"s1": "def add_bias(x, b):\n    return x\n", "s2": "import os.path as\n"}.items():
+    for name, source in {
+        "s1": "def add_bias(x, b):\n    return x\n",
+        "s2": "import os.path as\n",
+    }.items():
         (cohort / name).mkdir(parents=True)
         (cohort / name / "operators.py").write_text(source)
     (cohort / "s3.zip").write_bytes(b"not a zip")

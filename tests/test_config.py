@@ -89,7 +89,7 @@ def test_a_mistake_is_refused_by_file_and_key(tmp_path, old, new, message):
 
 def test_broken_toml_names_the_place(tmp_path):
     with pytest.raises(ConfigError, match=r"not valid TOML: .*line 3"):
-        config_from(tmp_path, "title = \"x\"\nfiles = [\n]]")
+        config_from(tmp_path, 'title = "x"\nfiles = [\n]]')
 
 
 def test_a_missing_file_is_one_line(tmp_path):

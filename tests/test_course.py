@@ -45,7 +45,7 @@ def test_assignments_are_sorted_and_an_unknown_one_gets_a_suggestion(small):
     course = Course(small)
     assert course.assignment_ids == ("b1_one", "b2_two")
     assert course.require("b1_one") == "b1_one"
-    with pytest.raises(CourseError, match="no assignment 'b1_on' .*did you mean 'b1_one'"):
+    with pytest.raises(CourseError, match=r"no assignment 'b1_on' .*did you mean 'b1_one'"):
         course.require("b1_on")
     with pytest.raises(CourseError, match="there is b1_one, b2_two"):
         course.require("zzz")

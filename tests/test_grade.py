@@ -77,7 +77,17 @@ def test_only_some_exercises(grader, solution):
         ("x = '\0'\n", "null bytes"),
         ("", "does not define any of"),
     ],
-    ids=["missing", "syntax", "forbidden", "package", "raises", "exits", "vanishes", "null", "empty"],
+    ids=[
+        "missing",
+        "syntax",
+        "forbidden",
+        "package",
+        "raises",
+        "exits",
+        "vanishes",
+        "null",
+        "empty",
+    ],
 )
 def test_what_cannot_be_used_is_rejected_with_a_line(grader, source, line):
     result = grade(grader, source, only={"matmul"})
@@ -120,7 +130,11 @@ def test_a_tripwire_catches_what_the_rules_could_not_see(grader, solution):
         ("return x + c", Outcome.RAISED, "NameError"),
         ("raise KeyboardInterrupt", Outcome.RAISED, "KeyboardInterrupt"),
         ("import os; os._exit(0)", Outcome.CRASHED, "exit status 0"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", Outcome.CRASHED, "segmentation"),
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+            Outcome.CRASHED,
+            "segmentation",
+        ),
         ("return bytearray(10**12)", Outcome.OUT_OF_MEMORY, "memory"),
         ("return torch.empty(10**12)", Outcome.OUT_OF_MEMORY, "memory"),
         ("raise NotImplementedError", Outcome.RAISED, "`add_bias` is not implemented yet"),

@@ -198,7 +198,7 @@ def test_arguments_that_cannot_be_meant_are_refused(arguments: dict[str, Any], f
 def test_only_a_plain_function_in_snake_case_can_be_marked_and_only_once() -> None:
     mark = misconception("sums", replaces="add", hint=HINT)
 
-    def CamelCase() -> None: ...  # noqa: N802  what is tested
+    def CamelCase() -> None: ...
 
     def once() -> None: ...
 

@@ -22,8 +22,8 @@ CONFIG = Config(
 )  # fmt: skip
 
 
-def spec(id: str, weight: float = 1.0, gates: tuple[str, ...] = ()) -> CheckSpec:
-    return CheckSpec(id, id, id.partition("/")[0], weight, gates)
+def spec(name: str, weight: float = 1.0, gates: tuple[str, ...] = ()) -> CheckSpec:
+    return CheckSpec(name, name, name.partition("/")[0], weight, gates)
 
 
 @given(

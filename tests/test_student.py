@@ -17,7 +17,7 @@ from autograder.student import (
     StudentTimedOut,
 )
 
-SOURCE = '''
+SOURCE = """
 import torch
 calls = []
 def double(x): return 2 * x
@@ -33,7 +33,7 @@ def stub(x): raise NotImplementedError("stub")
 def leave(x): raise SystemExit(0)
 def boom(x): raise ValueError("x" * 10_000)
 NUMBER = 3
-'''
+"""
 
 
 @pytest.fixture
@@ -53,7 +53,9 @@ def test_a_call_answers(student):
 
 
 def test_only_the_assignments_functions_exist(student):
-    with pytest.raises(AttributeError, match="no exercise of this assignment has a function 'other'"):
+    with pytest.raises(
+        AttributeError, match="no exercise of this assignment has a function 'other'"
+    ):
         student.other  # noqa: B018
 
 
@@ -97,7 +99,7 @@ def test_a_message_is_cut_and_the_place_is_the_students(student):
 def test_a_missing_function_is_named(student):
     with pytest.raises(StudentMissing, match=r"things.py does not define `absent`"):
         student.absent()
-    with pytest.raises(StudentMissing, match="`NUMBER` in things.py is not a function but int"):
+    with pytest.raises(StudentMissing, match=r"`NUMBER` in things.py is not a function but int"):
         student.NUMBER()
 
 

@@ -91,13 +91,18 @@ def student(add) -> Student:
 RIGHT = student(lambda a, b: a + b)
 
 
-def check(suite, id):
-    return next(spec for spec in suite.checks if spec.id == id)
+def check(suite, name):
+    return next(spec for spec in suite.checks if spec.id == name)
 
 
 def test_checks_are_collected_with_ids_titles_and_decorators(suite):
     ids = [spec.id for spec in suite.checks]
-    assert ids[:4] == ["adding/add.sum", "adding/add.order", "adding/add.zero[1]", "adding/add.zero[2]"]
+    assert ids[:4] == [
+        "adding/add.sum",
+        "adding/add.order",
+        "adding/add.zero[1]",
+        "adding/add.zero[2]",
+    ]
     assert ids[-1] == "other/alone"
     first = check(suite, "adding/add.sum")
     assert first.title == "`add` adds {numbers}"

@@ -126,7 +126,11 @@ def write(assignment: Assignment, folder: Path) -> None:
         first, last = student.lower().split()
         metadata[entry] = {
             ":submitters": [
-                {":name": student, ":sid": str(1000 + number), ":email": f"{first}.{last}@example.edu"}
+                {
+                    ":name": student,
+                    ":sid": str(1000 + number),
+                    ":email": f"{first}.{last}@example.edu",
+                }
             ],
             ":created_at": f"2026-10-{number - 90:02d} 18:30:00.000000000 Z",
             ":score": None,

@@ -92,7 +92,9 @@ def mutants(source: str) -> Iterator[Mutant]:
 Step = tuple[str, int | None]
 
 
-def _nodes(root: ast.AST, path: tuple[Step, ...] = ()) -> Iterator[tuple[tuple[Step, ...], ast.AST]]:
+def _nodes(
+    root: ast.AST, path: tuple[Step, ...] = ()
+) -> Iterator[tuple[tuple[Step, ...], ast.AST]]:
     for name, value in ast.iter_fields(root):
         if name in ("annotation", "returns", "decorator_list", "arg"):
             continue

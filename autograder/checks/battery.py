@@ -20,10 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
-from gradescope_utils.autograder_utils.decorators import weight
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -37,7 +37,7 @@ from autograder.checks.compare import (
     assert_results,
 )
 from autograder.checks.forall import for_all
-from autograder.checks.marks import contract
+from autograder.checks.marks import contract, weight
 from autograder.outcome import Failure
 from autograder.student import Student
 
@@ -111,7 +111,11 @@ class FunctionChecks:
     @weight(2)
     def test_forward(self, student: Student) -> None:
         """`{function}` gives the right values"""
-        for_all(self.cases.cases(), lambda case: self.check_forward(student, case), examples=self.examples)
+        for_all(
+            self.cases.cases(),
+            lambda case: self.check_forward(student, case),
+            examples=self.examples,
+        )
 
     @weight(1)
     def test_float32(self, student: Student) -> None:
@@ -163,7 +167,9 @@ class FunctionChecks:
 
         for_all((self.tempting_cases or self.cases).cases(), body, examples=4)
 
-    def check_forward(self, student: Student, case: Case, dtype: torch.dtype = torch.float64) -> None:
+    def check_forward(
+        self, student: Student, case: Case, dtype: torch.dtype = torch.float64
+    ) -> None:
         given = self.prepare(case.arguments)
         answer = student.call(self.function, *given.values()).value
         self._compare(answer, case, dtype)
@@ -237,7 +243,7 @@ class OperatorChecks(FunctionChecks):
             like = [_exact(case.arguments)[name] for name in wrt]
             names = self._gradient_names(case)
 
-            # gradcheck computes with the answers: what it can't digest must not look like our fault.
+            # gradcheck computes with the answers: what it can't digest must not look like ours.
             def forward(**given: Any) -> Tensor:
                 answer = student.call(self.forward, *self.prepare(given).values()).value
                 assert_form(answer, self._output(case), what=f"`{self.forward}`")
@@ -295,7 +301,7 @@ class OperatorChecks(FunctionChecks):
 
     @contract(after=("test_forward", "test_gradients"))
     def test_keywords(self, student: Student) -> None:
-        """`{forward}` and `{backward}` take their parameters by name and have the stated defaults"""
+        """`{forward}` and `{backward}` take parameters by name and have the stated defaults"""
         super().test_keywords(student)
 
         def body(call: Pullback) -> None:
@@ -316,9 +322,7 @@ class OperatorChecks(FunctionChecks):
         def body(call: Pullback) -> None:
             output = self._output(call.case)
             given = self.backward_arguments(call.case.arguments, output)
-            _demand_unchanged(
-                student, self.backward, {"grad_output": call.grad_output, **given}
-            )
+            _demand_unchanged(student, self.backward, {"grad_output": call.grad_output, **given})
 
         for_all(self.pullbacks(cases=self.tempting_cases), body, examples=4)
 
@@ -427,7 +431,7 @@ class StableFunctionChecks(FunctionChecks):
         for dtype in (torch.float64, torch.float32):
             for_all(
                 self.cases.cases(Variation(values="extreme", dtype=dtype)),
-                lambda case, dtype=dtype: self.check_forward(student, case, dtype=dtype),
+                partial(self.check_forward, student, dtype=dtype),
                 examples=8,
             )
 

@@ -1,6 +1,6 @@
 """Arguments of a call as a hypothesis strategy: shared dimensions, layouts, dtypes.
 
-    arguments(x=tensors("*batch d"), w=tensors("d e"), dim=lambda x: st.integers(-x.ndim, x.ndim - 1))
+    arguments(x=tensors("*batch d"), w=tensors("d e"), k=lambda x: st.integers(0, x.ndim))
 
 A dimension string names dimensions; the same name is the same size throughout the call. `*name`
 stands for any number of leading dimensions, which may be empty and, where a variation asks for
@@ -205,7 +205,7 @@ class TensorDrawer:
             rank = self.draw(st.integers(0, self.variation.leading))
             shape = [self.draw(st.integers(low, high)) for _ in range(rank)]
             if self.variation.empty:
-                shape = [*shape, 1] if not shape else shape
+                shape = shape or [1]
                 shape[self.draw(st.integers(0, len(shape) - 1))] = 0
             self._leading[name] = tuple(shape)
         return self._leading[name]

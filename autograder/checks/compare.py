@@ -85,9 +85,7 @@ def assert_results(
     try:
         if isinstance(expected, Tensor):
             one = scale if isinstance(scale, Tensor) or scale is None else scale[0]
-            assert_close(
-                actual, expected, what=f"`{function}`", scale=one, dtype=dtype, rtol=rtol
-            )
+            assert_close(actual, expected, what=f"`{function}`", scale=one, dtype=dtype, rtol=rtol)
             return
         _assert_count(actual, len(expected), function, names)
         scales = [None] * len(expected) if scale is None else list(scale)
@@ -116,9 +114,7 @@ def assert_forms(
     return tuple(actual)
 
 
-def assert_form(
-    actual: Any, like: Tensor, *, what: str, dtype: torch.dtype | None = None
-) -> None:
+def assert_form(actual: Any, like: Tensor, *, what: str, dtype: torch.dtype | None = None) -> None:
     """Demand that `actual` is a tensor with the shape of `like`, and `dtype` (default: its dtype).
 
     Raises CheckFailed.

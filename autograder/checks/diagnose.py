@@ -179,8 +179,10 @@ def _number_like(tensor: Tensor, value: float) -> Tensor:
 
 
 def _rtol(value: Tensor) -> float:
-    return 1e-3 if value.dtype in (torch.float16, torch.bfloat16) else _RTOL * (
-        100 if value.dtype == torch.float32 else 1
+    return (
+        1e-3
+        if value.dtype in (torch.float16, torch.bfloat16)
+        else _RTOL * (100 if value.dtype == torch.float32 else 1)
     )
 
 
@@ -279,9 +281,7 @@ _PATTERNS = (
         _ignoring_upstream,
     ),
     _Pattern("The two results come in the other order: see the docstring.", _swapped),
-    _Pattern(
-        "Your answer is the right one with the opposite sign.", _each(lambda e, a: -e)
-    ),
+    _Pattern("Your answer is the right one with the opposite sign.", _each(lambda e, a: -e)),
     _Pattern(
         "Your answer is the right one transposed: check the order of the factors, and write "
         "down the shape of each.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,9 +15,10 @@ from autograder.outcome import Failure
 __all__ = ["gradcheck", "truth", "upstream_like", "vjp"]
 
 Function = Callable[..., Tensor]
+R = TypeVar("R")
 
 
-def truth(function: Function, arguments: Mapping[str, Any]) -> Tensor:
+def truth(function: Callable[..., R], arguments: Mapping[str, Any]) -> R:
     """`function` of the arguments in float64, with contiguous copies, without a graph."""
     with torch.no_grad():
         return function(**{name: _exact(value) for name, value in arguments.items()})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-__all__ = ["contract", "exercise"]
+from gradescope_utils.autograder_utils import decorators
+
+__all__ = ["contract", "exercise", "weight"]
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -32,3 +34,8 @@ def contract(*, after: tuple[str, ...] = ()) -> Callable[[T], T]:
         return target
 
     return mark
+
+
+def weight(share: float) -> Callable[[T], T]:
+    """gradescope-utils' `@weight`, typed: a check's share within its exercise's points."""
+    return cast("Callable[[T], T]", decorators.weight(share))

@@ -32,14 +32,13 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
-from gradescope_utils.autograder_utils.decorators import weight
 from hypothesis import strategies as st
 from torch import Tensor
 
 from autograder.checks.cases import LAYOUTS, TensorDrawer, Variation, combinations, laid_out, show
 from autograder.checks.compare import CheckFailed, Mismatch, assert_close, describe
 from autograder.checks.forall import current_run, for_all, for_each
-from autograder.checks.marks import contract
+from autograder.checks.marks import contract, weight
 from autograder.checks.values import Values, normal
 from autograder.outcome import Failure
 from autograder.student import Reply, Student, StudentFault, StudentRaised

@@ -21,7 +21,7 @@ _CLUTTER = ("__MACOSX", "__pycache__")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One submission of a cohort. `submission` is None if it can't be read, and `error` says why."""
+    """One submission of a cohort; `submission` is None if it can't be read, `error` says why."""
 
     id: str
     student: str

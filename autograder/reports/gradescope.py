@@ -67,7 +67,9 @@ def _test(
 def _overview(result: Result) -> str:
     lines = [plain(message, 1000) for message in result.messages]
     if result.status is Status.REJECTED:
-        lines.append("Your submission could not be graded as it is: fix the line above and resubmit.")
+        lines.append(
+            "Your submission could not be graded as it is: fix the line above and resubmit."
+        )
     elif result.status is Status.GRADER_ERROR:
         lines.append(
             "Something went wrong in the autograder, not in your code. No score was recorded; "

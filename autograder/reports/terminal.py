@@ -78,8 +78,10 @@ def _failures(exercise: ExerciseResult) -> RenderableType:
         seen.add(text)
         parts.append(Text(f"✗ {check.title}", style="red"))
         parts.append(Padding(Text(text), (0, 0, 0, 2)))
-    hidden = len(exercise.checks) - len(seen) - sum(
-        check.outcome is Outcome.PASSED for check in exercise.checks
+    hidden = (
+        len(exercise.checks)
+        - len(seen)
+        - sum(check.outcome is Outcome.PASSED for check in exercise.checks)
     )
     if hidden > 0:
         parts.append(Text(f"  … and {hidden} more checks of this exercise", style="dim"))
@@ -103,7 +105,9 @@ def _isolation(result: Result) -> str:
     missing = [name for name in result.isolation if name not in active]
     if not active:
         return "no isolation"
-    return f"{len(active)} isolation layers" + (f", without {', '.join(missing)}" if missing else "")
+    return f"{len(active)} isolation layers" + (
+        f", without {', '.join(missing)}" if missing else ""
+    )
 
 
 def _points(score: float | None, most: float) -> str:
@@ -139,7 +143,7 @@ def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
         def line(name: str) -> None:
             nonlocal count
             count += 1
-            print(f"[{count}/{total}] {name}", file=sys.stderr)
+            console.print(Text(f"[{count}/{total}] {name}"))
 
         yield line
         return

@@ -25,7 +25,9 @@ _OUTCOMES = {
 # Outcomes that a failure's own sentence doesn't always name.
 _UNSAID = (Outcome.TIMED_OUT, Outcome.CRASHED, Outcome.FORBIDDEN, Outcome.OUT_OF_MEMORY)
 # C0 and C1 controls but for newline, and the bidirectional overrides that reorder a line.
-_UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNPRINTABLE = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 
 
 def plain(text: str, limit: int = _LIMIT) -> str:

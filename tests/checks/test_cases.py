@@ -28,7 +28,11 @@ def test_a_named_dimension_is_the_same_everywhere(case):
 @given(BATCHED.cases())
 def test_batches_broadcast(case):
     a, b = case.values
-    assert (a @ b).shape == (*torch.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+    assert (a @ b).shape == (
+        *torch.broadcast_shapes(a.shape[:-2], b.shape[:-2]),
+        a.shape[-2],
+        b.shape[-1],
+    )
 
 
 @QUICK
@@ -93,7 +97,9 @@ def test_a_layout_keeps_shape_and_values(layout, shape):
 
 
 def test_a_case_describes_itself():
-    case = Case({"x": torch.tensor([1.0, 2.5]), "w": torch.ones(4, 5), "k": 2, "s": torch.Size([2])})
+    case = Case(
+        {"x": torch.tensor([1.0, 2.5]), "w": torch.ones(4, 5), "k": 2, "s": torch.Size([2])}
+    )
     assert case.describe() == "x = float32[2] [1, 2.5], w = float32[4, 5], k = 2, s = (2,)"
     strided = Case({"x": torch.ones(2, 3).t()})
     assert "with strides (1, 3)" in strided.describe()

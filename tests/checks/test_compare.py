@@ -120,17 +120,19 @@ def test_several_results_are_a_tuple_or_a_list():
     assert failed.value.mismatch.function == "g"
     with pytest.raises(CheckFailed, match=r"must return 2 tensors \(grad_x, grad_w\)"):
         assert_results((ONE,), pair, function="g", names=("grad_x", "grad_w"))
-    with pytest.raises(CheckFailed, match="grad_w, the second result of `g`, is wrong in all 3"):
+    with pytest.raises(CheckFailed, match=r"grad_w, the second result of `g`, is wrong in all 3"):
         assert_results((ONE, ONE), pair, function="g", names=("grad_x", "grad_w"))
 
 
 def test_one_result_is_a_bare_tensor():
     assert_results(ONE, ONE, function="g", names=("grad_x",))
-    with pytest.raises(CheckFailed, match="must be a torch.Tensor"):
+    with pytest.raises(CheckFailed, match="must be a torch"):
         assert_results((ONE,), ONE, function="g", names=("grad_x",))
 
 
 def test_values_are_described_in_words():
     assert describe(torch.ones(2, 3)) == "a float32 tensor of shape (2, 3)"
-    assert describe([1, 2.5, None, "x", 5]).startswith("a list of 5 (the int 1, the float 2.5, None")
+    assert describe([1, 2.5, None, "x", 5]).startswith(
+        "a list of 5 (the int 1, the float 2.5, None"
+    )
     assert describe(object()) == "an object of type object"

@@ -133,7 +133,10 @@ def test_a_report_is_strict_json():
             "one: timed out: gave no answer",
         ),
         (result(FAILED, status=Status.REJECTED, messages=("no file",)), "rejected: no file"),
-        (result(PASSED, status=Status.GRADER_ERROR), "grader error: no score; the reason is in result.json, “fault”"),
+        (
+            result(PASSED, status=Status.GRADER_ERROR),
+            "grader error: no score; the reason is in result.json, “fault”",
+        ),
     ],
 )
 def test_a_summary_is_one_line(made, line):

@@ -77,14 +77,15 @@ def ema_momentum_step(param, grad, state, *, lr, beta=0.9):
         ("param = param - lr * (grad + weight_decay * param); state['steps'] = 1", "state"),
     ],
 )
-def test_writing_into_an_input_costs_one_check_only(a4, line, changed):
+def test_writing_into_an_input_costs_little_more_than_one_check(a4, line, changed):
     source = (
         "\n\ndef sgd_step(param, grad, state, *, lr, weight_decay=0.0):\n"
         f"    {line}\n    return param, state\n"
     )
     failures = a4.failures(with_source(a4, source), "sgd")
-    assert list(failures) == ["sgd/sgd.leaves_inputs_alone"]
-    (failure,) = failures.values()
+    failure = failures.pop("sgd/sgd.leaves_inputs_alone")
+    # Nobody can write into an expanded tensor, so that this may raise.
+    assert failures.keys() <= {"sgd/sgd.strided"}
     assert failure.rationale == f"`sgd_step` changed its input {changed} in place"
 
 

@@ -23,9 +23,7 @@ class ActivationChecks(StableOperatorChecks):
 @exercise("activations")
 class TestRelu(ActivationChecks):
     forward, backward = "relu", "relu_backward"
-    cases = arguments(
-        x=tensors("*shape", normal(2.0), smooth=away_from(0.0), extreme=extreme(1e4))
-    )
+    cases = arguments(x=tensors("*shape", normal(2.0), smooth=away_from(0.0), extreme=extreme(1e4)))
     at_the_kink = arguments(x=tensors("*shape n", tied(-1, 1)))
 
     def oracle(self, x):

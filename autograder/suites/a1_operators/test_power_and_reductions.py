@@ -44,7 +44,9 @@ class TestPower(OperatorChecks):
         for k in (0, 0.0):
             case = Case({"x": torch.tensor([[0.0, -1.5], [2.0, 0.0]], dtype=torch.float64), "k": k})
             self.check_forward(student, case)
-            self.check_gradients(student, Pullback(case, torch.tensor([[1.0, -2.0], [0.5, 3.0]]).double()))
+            self.check_gradients(
+                student, Pullback(case, torch.tensor([[1.0, -2.0], [0.5, 3.0]]).double())
+            )
 
 
 def reductions_of(values, smooth=None, *, over_nothing=False):

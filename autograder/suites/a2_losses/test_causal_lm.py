@@ -92,7 +92,7 @@ class TestCausalLm(StableOperatorChecks):
             assert_close(
                 student.call(self.forward, logits, tokens, ignored).value,
                 self.oracle(**call.case.arguments),
-                what=f"`{self.forward}` with other logits at the last position, another first token,",
+                what=f"`{self.forward}` with another last position and first token",
                 scale=natural_size(logits).max(),
             )
 
