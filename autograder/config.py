@@ -12,7 +12,7 @@ from typing import Any
 
 from autograder.course import suggestion
 from autograder.errors import ConfigError
-from autograder.interim_policy import Policy
+from autograder.policy import Policy
 
 __all__ = ["Config", "Exercise", "Feedback", "Limits", "Visibility", "load_config"]
 

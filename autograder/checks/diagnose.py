@@ -9,6 +9,7 @@ steps, the misconception has to go the whole way itself, from the start and with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -169,13 +170,22 @@ def close(left: Any, right: Any) -> bool:
     if isinstance(left, tuple | list) and isinstance(right, tuple | list):
         return len(left) == len(right) and all(map(close, left, right))
     if isinstance(left, int | float) and isinstance(right, int | float):
-        return bool(abs(left - right) <= _RTOL * abs(right) + 1e-12) or left == right
+        return left == right or abs(_float(left) - _float(right)) <= (
+            _RTOL * abs(_float(right)) + 1e-12
+        )
     return bool(type(left) is type(right) and left == right)
 
 
 def _number_like(tensor: Tensor, value: float) -> Tensor:
     dtype = tensor.dtype if tensor.is_floating_point() else torch.float64
-    return torch.tensor(value, dtype=dtype)
+    return torch.tensor(_float(value), dtype=dtype)
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an int beyond every float
+        return math.inf if value > 0 else -math.inf
 
 
 def _rtol(value: Tensor) -> float:

@@ -11,7 +11,7 @@ reached by luck; they go on for long before it counts as missed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 __all__ = ["Race", "race"]
@@ -32,7 +32,7 @@ class Race:
 
 
 def race(
-    attempt: Callable[[], float],
+    attempt: Callable[[], Sequence[float]],
     rival: Callable[[], object],
     *,
     goal: float,
@@ -41,19 +41,21 @@ def race(
 ) -> Race:
     """Let `attempt` and `rival` take turns until the ratio of their times is down to `goal`.
 
-    `attempt()` returns the duration of one call of the student's function in seconds; it should
-    give each call other values, and check the answer. `rounds` are the least and the most;
+    `attempt()` returns the durations, in seconds, of some calls of the student's function; it
+    should give each call other values, and check the answers. `rounds` are the least and the most;
     whoever has used up `patience` seconds after the least number of rounds gets no more.
     """
     least, most = rounds
-    seconds, rival_seconds, busy = [], [], 0.0
+    seconds: list[float] = []
+    rival_seconds: list[float] = []
+    busy = 0.0
     for done in range(1, most + 1):
         began, began_work = time.perf_counter(), time.thread_time()
         rival()
         # A mean, as some systems count CPU time in steps of milliseconds.
         busy += time.thread_time() - began_work
         rival_seconds.append(time.perf_counter() - began)
-        seconds.append(attempt())
+        seconds += attempt()
         ended = Race(min(seconds), min(*rival_seconds, busy / done), done)
         if done >= least and (ended.ratio <= goal or sum(seconds) > patience):
             break

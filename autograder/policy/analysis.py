@@ -19,6 +19,7 @@ from autograder.policy.values import (
     External,
     Forbidden,
     Function,
+    Inside,
     Instance,
     Module,
     Some,
@@ -170,4 +171,4 @@ class Analysis:
 
 def is_carried(atom: object) -> bool:
     """Whether it matters where an atom goes: data of unknown kind don't, the rest does."""
-    return not isinstance(atom, Some | Truth | BoxMethod)
+    return not isinstance(atom, Some | Truth | BoxMethod | Inside)

@@ -20,6 +20,7 @@ from autograder.policy.values import (
     Forbidden,
     Function,
     Getter,
+    Inside,
     Instance,
     Maker,
     Partial,
@@ -112,6 +113,8 @@ def invoke(
     a.solver.link(function.returns, result)
     if call.unit.dead:
         return
+    if call.positional or call.named:
+        a.solver.add(result, Inside(call))
     position = 0
     if receiver is not None:
         if function.positional:
@@ -287,7 +290,8 @@ def _use_box(a: Analysis, call: Call, box: Box, result: Node) -> None:
     def react(atom: object) -> None:
         # `table.sort(key=f)`, `table.update(other)`
         if isinstance(atom, Function):
-            invoke(a, Call(call.node, call.unit, [(box.contents, False)]), atom, Node())
+            given = Call(call.node, call.unit, [(box.contents, False)], silent=True)
+            invoke(a, given, atom, Node())
         elif isinstance(atom, Box) and atom is not box and not call.unit.dead:
             a.solver.link(atom.contents, box.contents)
 

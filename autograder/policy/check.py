@@ -105,11 +105,11 @@ def _report(a: Analysis, main: File, functions: Collection[str]) -> PolicyReport
 
 def _apply_arguments(a: Analysis) -> None:
     """Whoever passes a function to a parameter that gets called runs that function."""
-    parameters = {node: f for f in a.functions for node in f.named.values()}
+    parameters = a.graph.parameters
     changed = True
     while changed:
         before = len(a.applied)
-        for unit, argument, parameter in a.passed:
+        for _, argument, parameter in a.passed:
             if parameter in a.applied and argument in parameters:
                 a.applied.add(argument)
         changed = len(a.applied) > before

@@ -44,6 +44,7 @@ def make_function(
             function.positional.append(variable)
         function.named[argument.arg] = variable
         a.solver.add(variable, Some.OUTSIDE)
+        a.graph.parameters.add(variable)
     for extra, several in ((arguments.vararg, False), (arguments.kwarg, True)):
         if extra is not None:
             box = Box(a.solver.make(Some.OUTSIDE))

@@ -14,6 +14,7 @@ from autograder.policy.values import (
     Class,
     Forbidden,
     Function,
+    Inside,
     Instance,
     Maker,
     Partial,
@@ -35,6 +36,7 @@ class Graph:
         self._runs: defaultdict[object, list[object]] = defaultdict(list)
         self._asked: defaultdict[object, set[str]] = defaultdict(set)
         self.open_classes: set[Class] = set()
+        self.parameters: set[Node] = set()
 
     def edge(self, source: object, target: object) -> None:
         """Whoever reaches `source` reaches `target`."""
@@ -93,6 +95,9 @@ class Graph:
                 continue
             push(self._edges.get(item, ()))
             push(_holds(item))
+            if isinstance(item, Inside):
+                # What a parameter holds depends on the caller, who is asked instead.
+                push(node for node in item.call.everything() if node not in self.parameters)
             for name in self._asked.get(item, ()):
                 if name not in asked:
                     asked.add(name)

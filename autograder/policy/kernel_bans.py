@@ -6,7 +6,7 @@ from autograder.policy.bans import Ban, RuleGroup
 
 __all__ = ["KERNELS_ONLY"]
 
-# Host code of a kernel deals in integers and shapes too, so operators (`m * n`) say nothing. Methods
+# Host code of a kernel deals in integers and shapes, so operators (`m * n`) say nothing. Methods
 # that Python's own types have as well (`add`, `sort`, `sub`, `log`) are left to the tripwires.
 _COMPUTING_METHODS = """
     abs absolute acos acosh addbmm addcdiv addcmul addmm addmv addr all allclose amax amin aminmax

@@ -19,7 +19,7 @@ React = Callable[[Atom], None]
 BUDGET = 1_500_000
 
 
-class TooIntricate(Exception):  # noqa: N818 - it says what the code is, not what broke
+class TooIntricate(Exception):
     """The flow of values takes more steps than any honest file needs."""
 
 

@@ -21,7 +21,6 @@ from autograder.policy.values import (
     Forbidden,
     Function,
     Instance,
-    Some,
     Text,
 )
 

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Bound",
     "Box",
+    "BoxMethod",
     "Call",
     "Class",
     "External",
     "Forbidden",
     "Function",
     "Getter",
+    "Inside",
     "Instance",
     "Maker",
     "Module",
@@ -195,6 +197,13 @@ class Call:
     def everything(self) -> list[Node]:
         """All arguments, in any position."""
         return [node for node, _ in self.positional] + [node for _, node in self.named]
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """The arguments of a call, as part of its result: `make(op)` may return what calls op."""
+
+    call: Call
 
 
 @dataclass(eq=False, slots=True)

@@ -19,6 +19,8 @@ FULL_POINTS_AT = 1 / 3
 # The leanest loops over positions come out at 0.5, an ordinary one with NumPy near 1, and one with
 # torch far above.
 SURELY_A_LOOP = 0.45
+# A process that has just worked hard waits longer for its turn: the first call may well be slow.
+CALLS_IN_A_ROW = 3
 FILTERS = 2
 
 
@@ -116,8 +118,7 @@ class SpeedChecks:
         """The student's and torch's time for the first scene, in seconds."""
         generator = torch.Generator().manual_seed(current_run().seed % 2**63)
         # The first calls of a function may be watched, and are slower then.
-        for _ in range(2):
-            self.timed_call(student, WARM_UP, generator)
+        self.timed_calls(student, WARM_UP, generator)
         first = [self.check_scene(student, scene, generator) for scene in SCENES][0]
         tensors = self.inputs(SCENES[0], generator)
         return first, min(seconds(lambda: self.truth(SCENES[0], *tensors)) for _ in range(5))
@@ -125,7 +126,7 @@ class SpeedChecks:
     def check_scene(self, student, scene, generator):
         tensors = self.inputs(scene, generator)
         end = race(
-            lambda: self.timed_call(student, scene, generator),
+            lambda: self.timed_calls(student, scene, generator),
             lambda: self.loop(scene, *tensors),
             goal=FULL_POINTS_AT,
         )
@@ -133,16 +134,20 @@ class SpeedChecks:
             raise CheckFailed(self.too_slow(scene, end))
         return end.seconds
 
-    def timed_call(self, student, scene, generator):
-        tensors = self.inputs(scene, generator)
-        reply = self.call(student, scene, *tensors)
-        sizes = self.truth(scene, *(tensor.double().abs() for tensor in tensors))
-        truth = self.truth(scene, *(tensor.double() for tensor in tensors))
-        assert_results(
-            reply.value, truth, function=self.function, names=("the result",), scale=sizes,
-            dtype=torch.float32,
-        )  # fmt: skip
-        return reply.seconds
+    def timed_calls(self, student, scene, generator):
+        """The durations of some calls in a row, each with inputs of its own and a right answer."""
+        inputs = [self.inputs(scene, generator) for _ in range(CALLS_IN_A_ROW)]
+        replies = [self.call(student, scene, *tensors) for tensors in inputs]
+        for tensors, reply in zip(inputs, replies, strict=True):
+            assert_results(
+                reply.value,
+                self.truth(scene, *(tensor.double() for tensor in tensors)),
+                function=self.function,
+                names=("the result",),
+                scale=self.truth(scene, *(tensor.double().abs() for tensor in tensors)),
+                dtype=torch.float32,
+            )
+        return [reply.seconds for reply in replies]
 
     def too_slow(self, scene, end):
         loops = end.ratio > SURELY_A_LOOP
