@@ -69,8 +69,8 @@ def test_only_some_exercises(grader, solution):
     [
         (None, "operators.py is missing from the submission (found: none of them)"),
         ("def matmul(:\n", "operators.py:1: syntax error"),
-        ("import torch.nn as nn\n", "operators.py:1: `torch.nn`"),
-        ("import scipy\n", "package `scipy`"),
+        ("import torch.nn as nn\n", "operators.py:1: torch.nn is"),
+        ("import scipy\n", "scipy"),
         ("1 / 0\n", "importing operators.py raised ZeroDivisionError: division by zero"),
         ("raise SystemExit(0)\n", "SystemExit"),
         ("import os\nos._exit(0)\n", "exit status 0"),
@@ -107,7 +107,7 @@ def test_a_forbidden_call_costs_one_exercise_and_says_where(grader, solution):
     bias = checks_of(result, "bias")
     assert {c.outcome for c in bias} == {Outcome.FORBIDDEN}
     line = with_function(solution, cheat).splitlines().index(cheat.splitlines()[1]) + 1
-    assert f"operators.py:{line}: `torch.autograd.grad`" in bias[0].failure.rationale
+    assert f"operators.py:{line}: torch.autograd.grad" in bias[0].failure.rationale
     assert result.score == 6.0
 
 

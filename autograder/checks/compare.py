@@ -214,14 +214,21 @@ def _fail(what: str, actual: Tensor, expected: Tensor, bad: Tensor, badness: Ten
         rationale = f"{what} is wrong in all {total} values; the worst is {place}"
     else:
         rationale = f"{what} is wrong in {count} of {total} values; the worst is {place}"
-    raise CheckFailed(
-        Failure(rationale, number(expected[index].item()), number(actual[index].item()))
-    )
+    raise CheckFailed(Failure(rationale, *numbers(expected[index].item(), actual[index].item())))
 
 
-def number(value: float) -> str:
+def numbers(expected: float, actual: float) -> tuple[str, str]:
+    """Two different numbers as a student reads them: with as many digits as show the difference."""
+    for digits in (6, 9, 12, 17):
+        texts = number(expected, digits), number(actual, digits)
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
+def number(value: float, digits: int = 6) -> str:
     """A number as a student reads it."""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def ordinal(i: int) -> str:

@@ -36,14 +36,14 @@ def race(
     rival: Callable[[], object],
     *,
     goal: float,
-    rounds: tuple[int, int] = (2, 15),
+    rounds: tuple[int, int] = (2, 20),
     patience: float = 1.5,
 ) -> Race:
     """Let `attempt` and `rival` take turns until the ratio of their times is down to `goal`.
 
     `attempt()` returns the durations, in seconds, of some calls of the student's function; it
-    should give each call other values, and check the answers. `rounds` are the least and the most;
-    whoever has used up `patience` seconds after the least number of rounds gets no more.
+    should give each call other values, and check the answers. `rounds` are the least and the
+    most; who is still far from the goal after `patience` seconds of calls gets no more.
     """
     least, most = rounds
     seconds: list[float] = []
@@ -57,6 +57,7 @@ def race(
         rival_seconds.append(time.perf_counter() - began)
         seconds += attempt()
         ended = Race(min(seconds), min(*rival_seconds, busy / done), done)
-        if done >= least and (ended.ratio <= goal or sum(seconds) > patience):
+        hopeless = sum(seconds) > patience and ended.ratio > 3 * goal
+        if done >= least and (ended.ratio <= goal or hopeless):
             break
     return ended

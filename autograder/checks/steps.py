@@ -120,6 +120,7 @@ def signed(low: float, high: float) -> Values:
 
 # Not near 0, so that a step is never all that there is of a parameter: its rounding would be, too.
 PARAMETERS = signed(0.5, 2.0)
+SURELY_NOT_0 = signed(0.5, 2.0)
 
 
 class StepChecks:
@@ -127,13 +128,15 @@ class StepChecks:
 
     `choices` are the values of each hyperparameter but lr, the plainest first; no two of them
     should coincide in a way that hides a mix-up (a dampening that equals the momentum).
-    `defaults` are the stated ones. `leading` are the names of the first three parameters.
+    `defaults` are the stated ones; `plain` are plainer ones than the first choices, for the check
+    that gives credit for the rule itself. `leading` are the names of the first three parameters.
     """
 
     function: ClassVar[str]
     leading: ClassVar[tuple[str, str, str]] = ("param", "grad", "state")
     choices: ClassVar[Mapping[str, Sequence[Any]]] = {}
     defaults: ClassVar[Mapping[str, Any]] = {}
+    plain: ClassVar[Mapping[str, Any]] = {}
     steps: ClassVar[int] = 11
 
     def path(
@@ -142,7 +145,14 @@ class StepChecks:
         """The truth: the parameter after each step, from float64 tensors."""
         raise NotImplementedError
 
-    @weight(4)
+    @weight(3)
+    def test_plain(self, student: Student) -> None:
+        """`{function}` goes the right way with plain hyperparameters"""
+        plain = {name: options[0] for name, options in self.choices.items()}
+        journeys = self.journeys(settings=st.just({**plain, **self.plain}), gradients=SURELY_NOT_0)
+        self.check(student, journeys, examples=5)
+
+    @weight(3)
     def test_trajectory(self, student: Student) -> None:
         """`{function}` goes the right way, step after step, with an lr that changes"""
         self.check(student, self.journeys(runs=2), examples=10)

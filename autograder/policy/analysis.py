@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import deque
 from collections.abc import Collection, Mapping
+from typing import cast
 
 from autograder.policy.graph import ANY, Graph
 from autograder.policy.names import canonical
@@ -23,6 +24,7 @@ from autograder.policy.values import (
     Instance,
     Module,
     Some,
+    Text,
     Truth,
 )
 
@@ -39,6 +41,12 @@ _NAMESPACES = frozenset(
 )
 
 
+# More of these in one place don't tell more, and cost time.
+_MOST_TEXTS = 32
+_MOST_BOXES = 16
+_MOST_INSTANCES = 8
+
+
 class Analysis:
     """The state of one analysis of one submission."""
 
@@ -48,7 +56,9 @@ class Analysis:
         self.rulebook = rulebook
         self.files = files
         self.own_names = own_names
-        self.solver = Solver()
+        self.solver = Solver(
+            {Text: (_MOST_TEXTS, lambda _: Some.OUTSIDE), Box: (_MOST_BOXES, self._pooled)}
+        )
         self.graph = Graph()
         self.sites: list[Site] = []
         self.pending: deque[Function] = deque()
@@ -69,6 +79,8 @@ class Analysis:
         self.applied: set[Node] = set()
         # Keyed by the syntax nodes themselves: an id may be used again once a node is gone.
         self._found: dict[tuple[ast.AST, str], Site] = {}
+        self._pool = Box(Node())
+        self._pool_members: set[Box] = {self._pool}
         self._instances: dict[tuple[ast.AST, Class], Instance] = {}
         self._boxes: dict[tuple[ast.AST, bool], Box] = {}
         self._shared: dict[str, Node] = {}
@@ -112,11 +124,23 @@ class Analysis:
     # --- values --------------------------------------------------------------------------------
 
     def instance(self, at: ast.AST, of: Class) -> Instance:
-        """The object that a call of a class makes, one for each place in the code."""
+        """The object that a call of a class makes, one for each place in the code (if few)."""
         key = (at, of)
         if key not in self._instances:
-            self._instances[key] = Instance(of)
+            of.instances += 1
+            few = of.instances <= _MOST_INSTANCES or of.generic is None
+            self._instances[key] = Instance(of) if few else cast("Instance", of.generic)
         return self._instances[key]
+
+    def _pooled(self, atom: object) -> Box:
+        """One container for all of those of which a node would have too many."""
+        if isinstance(atom, Box) and atom not in self._pool_members and not atom.record:
+            self._pool_members.add(atom)
+            self.solver.link(atom.contents, self._pool.contents)
+            self.solver.link(self._pool.contents, atom.contents)
+        elif isinstance(atom, Box) and atom.record:
+            return atom
+        return self._pool
 
     def box(self, at: ast.AST, *, record: bool = False, known: bool = False) -> Box:
         """The container that is made at a place in the code; `known` if all it holds will be."""

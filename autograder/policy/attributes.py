@@ -156,10 +156,25 @@ def _of_external(a: Analysis, place: Place, path: str, name: str, result: Node) 
         excepted = a.rulebook.excepted(canonical(f"{full}.{place.after}"))
         hit = None if excepted else hit
     if hit is None:
-        deep = full.count(".") > _DEEPEST_NAME
-        a.solver.add(result, Some.OUTSIDE if deep else External(full))
+        a.solver.add(result, External(full) if _leads_on(a, path, full) else Some.OUTSIDE)
     elif not (place.compared and full.endswith(".grad_fn")):
         a.forbid(place.unit, hit, full, place.at, result)
+
+
+def _leads_on(a: Analysis, path: str, full: str) -> bool:
+    """Whether the attribute `full` of `path` may matter by its name.
+
+    What a function or a class of torch has is data, as far as the rules care. Of the standard
+    library's names it isn't known which are modules.
+    """
+    if a.is_namespace(External(path)) or a.is_namespace(External(full)):
+        return True
+    top, _, rest = path.partition(".")
+    if top in ("torch", "numpy"):
+        return False
+    if top == "builtins":
+        return rest in ("object", "type")
+    return rest.islower() and "." not in rest
 
 
 def _of_forbidden(a: Analysis, place: Place, atom: Forbidden, name: str, result: Node) -> None:

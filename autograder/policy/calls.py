@@ -113,8 +113,7 @@ def invoke(
     a.solver.link(function.returns, result)
     if call.unit.dead:
         return
-    if call.positional or call.named:
-        a.solver.add(result, Inside(call))
+    _keep_inside(a, call, result)
     position = 0
     if receiver is not None:
         if function.positional:
@@ -142,6 +141,18 @@ def invoke(
         elif function.rest_named is not None:
             a.solver.link(node, function.rest_named)
             a.solver.add(function.rest_named, Text(name))
+
+
+def _keep_inside(a: Analysis, call: Call, result: Node) -> None:
+    """Let a result have the functions that went into it."""
+
+    def react(atom: object) -> None:
+        if isinstance(atom, Function | Class | Bound | Partial | Getter | Forbidden | Product):
+            a.solver.add(result, Inside(call))
+
+    for node in call.everything():
+        if node not in a.graph.parameters:
+            a.solver.listen(a.flat(node), react)
 
 
 def _pass(a: Analysis, call: Call, argument: Node, parameter: Node) -> None:

@@ -188,7 +188,7 @@ class Reader:
                 return self.a.yes if value is True else self.a.outside
             case False:
                 return self.a.no if value is False else self.a.outside
-            case str() | bytes():
+            case str() | bytes() if texts.is_name_like(value):
                 return self.a.solver.make(Text(value))
             case _:
                 return self.a.outside

@@ -8,7 +8,7 @@ process ends. (The method is Andersen's points-to analysis, 1994, solved with a 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 __all__ = ["Node", "Solver", "TooIntricate"]
 
@@ -26,27 +26,46 @@ class TooIntricate(Exception):
 class Node:
     """A place that holds values: a variable, an attribute, the result of an expression."""
 
-    __slots__ = ("atoms", "reactions", "targets")
+    __slots__ = ("atoms", "counts", "reactions", "targets")
 
     def __init__(self) -> None:
+        self.counts: dict[type, int] = {}
         self.atoms: set[Atom] = set()
         self.targets: list[Node] = []
         self.reactions: list[React] = []
 
 
 class Solver:
-    """The work list. `run` returns once nothing changes any more."""
+    """The work list. `run` returns once nothing changes any more.
 
-    def __init__(self, budget: int = BUDGET) -> None:
+    `bounds` says of some types of atoms how many a node may have; of more than that, it has what
+    the function beside the number makes of them instead.
+    """
+
+    def __init__(
+        self, bounds: Mapping[type, tuple[int, Callable[[Atom], Atom]]], budget: int = BUDGET
+    ) -> None:
         self._queue: deque[tuple[Node, Atom]] = deque()
+        self._bounds = bounds
         self._budget = budget
 
     def add(self, node: Node, *atoms: Atom) -> None:
         """Let `node` have `atoms`."""
         for atom in atoms:
-            if atom not in node.atoms:
-                node.atoms.add(atom)
-                self._queue.append((node, atom))
+            if atom in node.atoms:
+                continue
+            kind = type(atom)
+            if kind in self._bounds:
+                most, instead = self._bounds[kind]
+                count = node.counts.get(kind, 0) + 1
+                if count > most:
+                    atom = instead(atom)
+                    if atom in node.atoms:
+                        continue
+                else:
+                    node.counts[kind] = count
+            node.atoms.add(atom)
+            self._queue.append((node, atom))
 
     def link(self, source: Node, target: Node) -> None:
         """Let `target` have all that `source` has or will have."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["METHODS", "Known", "concatenate", "interpolate", "method", "slice_of"]
+__all__ = ["METHODS", "Known", "concatenate", "interpolate", "is_name_like", "method", "slice_of"]
 
 # Longer results aren't names of anything.
 _MOST = 200
@@ -15,6 +15,14 @@ METHODS = frozenset(
 )
 
 Known = str | bytes
+
+_LONGEST = 60
+_NO_PART_OF_NAMES = frozenset((*" \t\n,;:!?()'\"", *b" \t\n,;:!?()'\""))
+
+
+def is_name_like(text: Known) -> bool:
+    """Whether a string may be (a part of) a name, or a template of one: messages aren't."""
+    return len(text) <= _LONGEST and not any(c in _NO_PART_OF_NAMES for c in text[:_LONGEST])
 
 
 def concatenate(left: Known, right: Known) -> Known | None:

@@ -114,7 +114,7 @@ class Box:
     record: bool = False
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(frozen=True, slots=True)
 class BoxMethod:
     """A method of a container."""
 
@@ -147,6 +147,7 @@ class Class:
     bases: list[Node] = field(default_factory=list)
     fields: dict[str, Node] = field(default_factory=dict)
     generic: Instance | None = None
+    instances: int = 0
     metaclass: Node | None = None
 
 
@@ -173,7 +174,7 @@ class Super:
     of: Class
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(frozen=True, slots=True)
 class Maker:
     """A class made by a call (`namedtuple(…)`): calling it makes a record of its arguments."""
 

@@ -9,7 +9,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder.checks.compare import CheckFailed, assert_close, assert_results, describe
+from autograder.checks.compare import (
+    CheckFailed,
+    assert_close,
+    assert_results,
+    describe,
+    numbers,
+)
 
 ONE = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
 
@@ -136,3 +142,10 @@ def test_values_are_described_in_words():
         "a list of 5 (the int 1, the float 2.5, None"
     )
     assert describe(object()) == "an object of type object"
+
+
+def test_numbers_that_look_alike_get_the_digits_that_tell_them_apart():
+    assert numbers(0.25, 0.5) == ("0.25", "0.5")
+    assert numbers(-0.691580001, -0.691580002) == ("-0.691580001", "-0.691580002")
+    assert numbers(1.0, 1.0 + 1e-10) == ("1", "1.0000000001")
+    assert numbers(3, 4) == ("3", "4")

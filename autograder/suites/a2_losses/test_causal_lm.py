@@ -50,6 +50,7 @@ class TestCausalLm(StableOperatorChecks):
     cases = sequences(padding=0.0, ignore_index=-100)
     padded = sequences()
     defaults = {"ignore_index": -100}  # noqa: RUF012 (a constant of the class)
+    default_cases = sequences(ignore_index=-100)
     # Padding has to become a token before it can be an index.
     tempting_cases = padded
     # A mean over no predictions isn't graded.

@@ -39,7 +39,9 @@ def norm_of(grads, p):
 
 def gradients_of(drawer):
     """One to four tensors, each of a shape of its own; where asked for, some without elements."""
-    full = TensorDrawer(drawer.draw, replace(drawer.variation, empty=False))
+    full = drawer
+    if drawer.variation.empty:
+        full = TensorDrawer(drawer.draw, replace(drawer.variation, empty=False))
     made = []
     for i in range(drawer.draw(st.integers(1, 4))):
         source = full if i % 2 else drawer

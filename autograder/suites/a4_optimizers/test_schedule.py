@@ -7,7 +7,7 @@ import math
 from gradescope_utils.autograder_utils.decorators import weight
 
 from autograder.checks import Case, CheckFailed, Failure, exercise, for_each
-from autograder.checks.compare import Mismatch, describe, number
+from autograder.checks.compare import Mismatch, describe, numbers
 
 # max_lr and min_lr; the one is never twice the other, so that no half hides. Then both lengths.
 RATES = ((1.0, 0.1), (3e-4, 0.0))
@@ -95,10 +95,10 @@ class TestSchedule:
         right_type = isinstance(answer, int | float) and not isinstance(answer, bool)
         if right_type and abs(answer - expected) <= 1e-9 * case.arguments["max_lr"]:
             return
-        words = f"`{self.function}` is wrong at step {step}"
-        if not right_type:
-            words = f"`{self.function}` must return a float"
-        raise CheckFailed(
-            Failure(words, number(expected), number(answer) if right_type else describe(answer)),
-            Mismatch(self.function, answer, expected),
-        )
+        if right_type:
+            failure = Failure(
+                f"`{self.function}` is wrong at step {step}", *numbers(expected, float(answer))
+            )
+        else:
+            failure = Failure(f"`{self.function}` must return a float", "a float", describe(answer))
+        raise CheckFailed(failure, Mismatch(self.function, answer, expected))
