@@ -6,6 +6,10 @@ call in peace is enough. The rival runs in the grader. Its best time counts too,
 the CPU time of its thread: threads that student code left running, in order to slow the rival
 down, don't get into that. Rounds alternate, and stop once the goal is reached, as it isn't
 reached by luck; they go on for long before it counts as missed.
+
+Then there is the machine on which no call is left in peace. Where the rival too had to wait for
+most of its time, and the student is fast enough in comparison with *that*, nobody can tell: this
+is no result, and certainly not a zero.
 """
 
 from __future__ import annotations
@@ -13,17 +17,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
+
+from autograder.errors import GraderError
 
 __all__ = ["Race", "race"]
+
+_TOO_BUSY = 2.0
+"""Wall-clock time as a multiple of CPU time: waiting as long as working."""
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """How a race ended: both best times, in seconds, after so many rounds."""
+    """How a race ended: both best times, in seconds."""
 
     seconds: float
     rival_seconds: float
-    rounds: int
 
     @property
     def ratio(self) -> float:
@@ -43,21 +52,28 @@ def race(
 
     `attempt()` returns the durations, in seconds, of some calls of the student's function; it
     should give each call other values, and check the answers. `rounds` are the least and the
-    most; who is still far from the goal after `patience` seconds of calls gets no more.
+    most; who is still far from the goal after `patience` seconds of calls gets no more. Raises
+    GraderError if the goal was missed, but maybe only because the machine is too busy.
     """
     least, most = rounds
-    seconds: list[float] = []
-    rival_seconds: list[float] = []
-    busy = 0.0
+    own: list[float] = []
+    walls: list[float] = []
+    working = 0.0
     for done in range(1, most + 1):
-        began, began_work = time.perf_counter(), time.thread_time()
+        began, began_working = time.perf_counter(), time.thread_time()
         rival()
+        working += time.thread_time() - began_working
+        walls.append(time.perf_counter() - began)
+        own += attempt()
         # A mean, as some systems count CPU time in steps of milliseconds.
-        busy += time.thread_time() - began_work
-        rival_seconds.append(time.perf_counter() - began)
-        seconds += attempt()
-        ended = Race(min(seconds), min(*rival_seconds, busy / done), done)
-        hopeless = sum(seconds) > patience and ended.ratio > 3 * goal
+        ended = Race(min(own), min(*walls, working / done))
+        hopeless = sum(own) > patience and ended.ratio > 3 * goal
         if done >= least and (ended.ratio <= goal or hopeless):
             break
+    busy = sum(walls) > _TOO_BUSY * working
+    if ended.ratio > goal and busy and median(own) <= goal * median(walls):
+        raise GraderError(
+            f"this machine is too busy to time code: work of {1000 * working / done:.0f} ms took "
+            f"{1000 * median(walls):.0f} ms; grade again with fewer jobs, or when it is idle"
+        )
     return ended

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import deque
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 from autograder.policy.graph import ANY, Graph
@@ -14,6 +15,7 @@ from autograder.policy.solver import Node, Solver
 from autograder.policy.spelling import spell
 from autograder.policy.units import File, Site, Unit
 from autograder.policy.values import (
+    Bound,
     Box,
     BoxMethod,
     Class,
@@ -23,12 +25,13 @@ from autograder.policy.values import (
     Inside,
     Instance,
     Module,
+    Product,
     Some,
     Text,
     Truth,
 )
 
-__all__ = ["Analysis", "is_carried"]
+__all__ = ["COARSE", "FINE", "Analysis", "Precision", "is_carried"]
 
 # Modules of torch and NumPy that are neither forbidden nor obvious from an import statement.
 _NAMESPACES = frozenset(
@@ -41,23 +44,49 @@ _NAMESPACES = frozenset(
 )
 
 
-# More of these in one place don't tell more, and cost time.
-_MOST_TEXTS = 32
-_MOST_BOXES = 16
-_MOST_INSTANCES = 8
+_WAYS_IN = frozenset(("torch", "sys", "builtins"))
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """How many atoms of one kind a node may tell apart; more than that count as one."""
+
+    texts: int
+    boxes: int
+    objects: int
+    arguments: int
+    products: int
+
+
+FINE = Precision(texts=32, boxes=16, objects=8, arguments=8, products=8)
+# For code in which everything may be everything: less is told apart, nothing is overlooked.
+COARSE = Precision(texts=8, boxes=1, objects=1, arguments=1, products=1)
 
 
 class Analysis:
     """The state of one analysis of one submission."""
 
     def __init__(
-        self, rulebook: Rulebook, files: Mapping[str, File], own_names: Collection[str]
+        self,
+        rulebook: Rulebook,
+        files: Mapping[str, File],
+        own_names: Collection[str],
+        precision: Precision = FINE,
     ) -> None:
         self.rulebook = rulebook
+        self._precision = precision
         self.files = files
         self.own_names = own_names
         self.solver = Solver(
-            {Text: (_MOST_TEXTS, lambda _: Some.OUTSIDE), Box: (_MOST_BOXES, self._pooled)}
+            {
+                Text: (precision.texts, lambda _: Some.OUTSIDE),
+                Box: (precision.boxes, self._pooled),
+                BoxMethod: (precision.boxes, lambda _: BoxMethod(self._pool)),
+                Inside: (precision.arguments, self._pooled_inside),
+                Product: (precision.products, self._pooled_inside),
+                Instance: (precision.objects, _generic),
+                Bound: (precision.objects, _generic),
+            }
         )
         self.graph = Graph()
         self.sites: list[Site] = []
@@ -84,6 +113,9 @@ class Analysis:
         self._instances: dict[tuple[ast.AST, Class], Instance] = {}
         self._boxes: dict[tuple[ast.AST, bool], Box] = {}
         self._shared: dict[str, Node] = {}
+        self._modules_in: dict[str, Node] = {}
+        self._pooled_arguments = Inside([])
+        self._pooled_insides: set[Inside] = set()
         self._flat: dict[Node, Node] = {}
         self._imported_modules: set[str] = set()
 
@@ -128,7 +160,7 @@ class Analysis:
         key = (at, of)
         if key not in self._instances:
             of.instances += 1
-            few = of.instances <= _MOST_INSTANCES or of.generic is None
+            few = of.instances <= self._precision.objects or of.generic is None
             self._instances[key] = Instance(of) if few else cast("Instance", of.generic)
         return self._instances[key]
 
@@ -164,6 +196,21 @@ class Analysis:
             self._shared[name] = Node()
         return self._shared[name]
 
+    def modules_in(self, name: str) -> Node:
+        """The modules that any object of the student has as attribute `name`."""
+        if name not in self._modules_in:
+            self._modules_in[name] = Node()
+        return self._modules_in[name]
+
+    def _pooled_inside(self, atom: object) -> object:
+        pool = self._pooled_arguments
+        if isinstance(atom, Inside) and atom is not pool and atom not in self._pooled_insides:
+            self._pooled_insides.add(atom)
+            pool.arguments += atom.arguments
+        elif isinstance(atom, Product):
+            pool.arguments.append(self.solver.make(Forbidden(atom.site)))
+        return pool
+
     def flat(self, node: Node) -> Node:
         """All that `node` holds, containers with what is in them."""
         if node not in self._flat:
@@ -183,6 +230,14 @@ class Analysis:
         """Remember that `path` is a module, because an import statement says so."""
         self._imported_modules.add(canonical(path))
 
+    def is_way_in(self, atom: object) -> bool:
+        """Whether an atom is a module that leads to forbidden things by ordinary names."""
+        if isinstance(atom, Module):
+            return True
+        return self.is_namespace(atom) and (
+            isinstance(atom, External) and atom.path.partition(".")[0] in _WAYS_IN
+        )
+
     def is_namespace(self, atom: object) -> bool:
         """Whether an atom is a module (or torch.Tensor), in which names can be looked up."""
         if isinstance(atom, Module):
@@ -191,6 +246,16 @@ class Analysis:
             return False
         path = atom.path
         return "." not in path or path in _NAMESPACES or path in self._imported_modules
+
+
+def _generic(atom: object) -> object:
+    """The object that stands for all of its class."""
+    match atom:
+        case Instance(of=of) if of.generic is not None:
+            return of.generic
+        case Bound(function=function, receiver=Instance(of=of)) if of.generic is not None:
+            return Bound(function, of.generic)
+    return atom
 
 
 def is_carried(atom: object) -> bool:

@@ -192,6 +192,8 @@ def _of_forbidden(a: Analysis, place: Place, atom: Forbidden, name: str, result:
 
 
 def _of_data(a: Analysis, place: Place, atom: Some, name: str, result: Node) -> None:
+    if atom is Some.OUTSIDE:
+        a.solver.link(a.modules_in(name), result)
     hit = a.rulebook.method(name)
     own = atom is Some.OUTSIDE and name in a.own_names
     if hit is None or own or place.compared:
@@ -339,6 +341,10 @@ def store(a: Analysis, unit: Unit, base: Node, name: str, value: Node, at: ast.A
     """Let the attribute `name` of whatever `base` has have `value`."""
     hit = a.rulebook.store(name)
 
+    def known(stored: object) -> None:
+        if a.is_way_in(stored):
+            a.solver.add(a.modules_in(name), stored)
+
     def react(atom: object) -> None:
         own = isinstance(atom, Instance | Class | Function | Box)
         own = own or (atom is Some.OUTSIDE and name in a.own_names)
@@ -349,6 +355,7 @@ def store(a: Analysis, unit: Unit, base: Node, name: str, value: Node, at: ast.A
         match atom:
             case Instance() | Class() | Function():
                 a.solver.link(value, a.field(atom, name))
+                a.solver.listen(value, known)
             case Box():
                 a.solver.link(value, atom.contents)
             case Module(file=file):

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 
 from autograder.policy import texts
-from autograder.policy.analysis import Analysis, is_carried
+from autograder.policy.analysis import Analysis
 from autograder.policy.attributes import Place, find_member, load
 from autograder.policy.folding import fold
 from autograder.policy.solver import Node
@@ -145,10 +145,16 @@ def invoke(
 
 def _keep_inside(a: Analysis, call: Call, result: Node) -> None:
     """Let a result have the functions that went into it."""
+    if call.inside is not None:
+        a.solver.link(call.inside, result)
+        return
+    call.inside = inside = Node()
+    a.solver.link(inside, result)
+    atom_of_call = Inside(call.everything())
 
     def react(atom: object) -> None:
         if isinstance(atom, Function | Class | Bound | Partial | Getter | Forbidden | Product):
-            a.solver.add(result, Inside(call))
+            a.solver.add(inside, atom_of_call)
 
     for node in call.everything():
         if node not in a.graph.parameters:
@@ -229,7 +235,7 @@ def operate(
     def react(atom: object) -> None:
         if isinstance(atom, Instance):
             _dunders(a, call, atom, result)
-        if not isinstance(atom, Text) and (keeps_boxes or not isinstance(atom, Box)):
+        if not isinstance(atom, Text | BoxMethod) and (keeps_boxes or not isinstance(atom, Box)):
             a.solver.add(result, atom)
 
     a.solver.listen(operand, react)
@@ -324,9 +330,9 @@ def _call_outside(a: Analysis, call: Call, atom: Some, result: Node) -> None:
             a.solver.add(result, argument)
         elif isinstance(argument, Instance):
             a.graph.open_classes.add(argument.of)
-        elif a.is_namespace(argument) and atom is Some.OUTSIDE and not call.unit.dead:
+        elif a.is_way_in(argument) and atom is Some.OUTSIDE and not call.unit.dead:
             a.solver.add(a.outside_contents, argument)
-        elif is_carried(argument) and not isinstance(argument, Text | Box | External):
+        elif isinstance(argument, Class | Bound | Partial | Forbidden | Product):
             a.solver.add(result, argument)
 
     for node in call.everything():

@@ -6,7 +6,7 @@ import ast
 import sys
 from collections.abc import Collection, Iterable, Mapping
 
-from autograder.policy.analysis import Analysis
+from autograder.policy.analysis import COARSE, FINE, Analysis, Precision
 from autograder.policy.calls import apply
 from autograder.policy.differences import find_differences
 from autograder.policy.externals import call_external
@@ -43,12 +43,28 @@ def check_sources(
 
     Files that `main` doesn't import, directly or not, count as elsewhere. Raises SourceError.
     """
-    rulebook = Rulebook(policy)
+    trees = {filename: parse(source, filename) for filename, source in sources.items()}
+    for precision in (FINE, COARSE):
+        try:
+            return _check(trees, main, functions, policy, precision)
+        except TooIntricate:
+            continue
+        except RecursionError:
+            break
+    raise SourceError(main, None, "is too intricate to be checked; simplify it")
+
+
+def _check(
+    trees: Mapping[str, ast.Module],
+    main: str,
+    functions: Collection[str],
+    policy: Policy,
+    precision: Precision,
+) -> PolicyReport:
     files: dict[str, File] = {}
     guards: dict[File, frozenset[ast.If]] = {}
     own: set[str] = set()
-    for filename, source in sources.items():
-        tree = parse(source, filename)
+    for filename, tree in trees.items():
         file = File(filename, tree, Run(filename))
         guards[file] = dead_blocks(tree)
         file.scope = declare_module(tree, guards[file])
@@ -57,14 +73,11 @@ def check_sources(
     # Python finds its own modules first: a submission's torch.py is never imported as torch.
     hidden = sys.stdlib_module_names | set(policy.packages)
     importable = {f.module: f for f in files.values() if f.module not in hidden}
-    a = Analysis(rulebook, importable, own)
-    try:
-        _read(a, guards)
-        _call_graded(a, files[main], functions)
-        a.solver.run()
-        find_differences(a)
-    except (TooIntricate, RecursionError):
-        raise SourceError(main, None, "is too intricate to be checked; simplify it") from None
+    a = Analysis(Rulebook(policy), importable, own, precision)
+    _read(a, guards)
+    _call_graded(a, files[main], functions)
+    a.solver.run()
+    find_differences(a)
     return _report(a, files[main], functions)
 
 

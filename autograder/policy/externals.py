@@ -52,6 +52,21 @@ _RECORD_MAKERS = frozenset(
 # These call the functions that they get; other built-ins keep them.
 _CALLERS = frozenset(f"builtins.{n}" for n in ("filter", "map", "max", "min", "sorted"))
 
+# These may return the very objects that they get.
+_PASSING_ON = (
+    "builtins.",
+    "collections.",
+    "contextlib.",
+    "copy.",
+    "dataclasses.",
+    "functools.",
+    "itertools.",
+    "operator.",
+    "types.",
+    "typing.",
+    "weakref.",
+)
+
 # These don't call the functions that they get, or only later.
 _KEEPERS = (
     "abc.",
@@ -104,7 +119,6 @@ def call_external(a: Analysis, call: Call, path: str, result: Node) -> None:
 def _call_back(a: Analysis, call: Call, path: str, result: Node) -> None:
     """What an unknown function may do with its arguments: return them, call them, keep them."""
     arguments = [a.flat(node) for node in call.everything()]
-    from_torch = path.startswith("torch.")
     keeps = path.startswith(_KEEPERS) and path not in _CALLERS
     looks_up: list[object] = []
     modules: list[object] = []
@@ -113,8 +127,8 @@ def _call_back(a: Analysis, call: Call, path: str, result: Node) -> None:
     if not call.unit.dead:
         for node in arguments:
             a.solver.link(node, pool)
-    # torch's functions return tensors, whatever the list was that they got.
-    dropped = Text | Box | Instance if from_torch else Text
+    # Most functions return something new, whatever the list was that they got.
+    dropped = Text if path.startswith(_PASSING_ON) else Text | Box | Instance
 
     def react(atom: object) -> None:
         if isinstance(atom, Function):
@@ -137,7 +151,7 @@ def _call_back(a: Analysis, call: Call, path: str, result: Node) -> None:
         dull = isinstance(atom, External) and not (a.is_namespace(atom) or atom.path in _MODELS)
         if is_carried(atom) and not isinstance(atom, dropped) and not dull:
             a.solver.add(result, atom)
-        if a.is_namespace(atom) and not call.unit.dead:
+        if a.is_way_in(atom) and not call.unit.dead:
             # `ValueError(torch).args[0]`
             holder = a.box(call.node, record=True)
             a.solver.add(holder.contents, atom)

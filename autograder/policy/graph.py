@@ -97,7 +97,7 @@ class Graph:
             push(_holds(item))
             if isinstance(item, Inside):
                 # What a parameter holds depends on the caller, who is asked instead.
-                push(node for node in item.call.everything() if node not in self.parameters)
+                push(node for node in item.arguments if node not in self.parameters)
             for name in self._asked.get(item, ()):
                 if name not in asked:
                     asked.add(name)

@@ -31,7 +31,8 @@ class Node:
     def __init__(self) -> None:
         self.counts: dict[type, int] = {}
         self.atoms: set[Atom] = set()
-        self.targets: list[Node] = []
+        # In order, and each once: operators on objects ask for the same link again and again.
+        self.targets: dict[Node, None] = {}
         self.reactions: list[React] = []
 
 
@@ -69,9 +70,9 @@ class Solver:
 
     def link(self, source: Node, target: Node) -> None:
         """Let `target` have all that `source` has or will have."""
-        if source is target:
+        if source is target or target in source.targets:
             return
-        source.targets.append(target)
+        source.targets[target] = None
         self.add(target, *source.atoms)
 
     def listen(self, node: Node, react: React) -> None:
@@ -95,7 +96,7 @@ class Solver:
         while queue:
             node, atom = queue.popleft()
             self._spend(1 + len(node.targets) + len(node.reactions))
-            for target in node.targets:
+            for target in tuple(node.targets):
                 self.add(target, atom)
             for react in tuple(node.reactions):
                 react(atom)

@@ -194,17 +194,18 @@ class Call:
     positional: list[tuple[Node, bool]] = field(default_factory=list)
     named: list[tuple[str | None, Node]] = field(default_factory=list)
     silent: bool = False
+    inside: Node | None = None
 
     def everything(self) -> list[Node]:
         """All arguments, in any position."""
         return [node for node, _ in self.positional] + [node for _, node in self.named]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Inside:
     """The arguments of a call, as part of its result: `make(op)` may return what calls op."""
 
-    call: Call
+    arguments: list[Node]
 
 
 @dataclass(eq=False, slots=True)
