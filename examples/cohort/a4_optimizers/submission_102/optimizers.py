@@ -1,0 +1,388 @@
+"""Optimizer steps by hand: what `torch.optim` does between `backward()` and the next batch.
+
+Every `*_step` function is pure: it takes a parameter, its gradient and the state that the previous
+step returned (`{}` before the first), and returns a new parameter and a new state. Nothing that
+comes in is changed in place, so an old state stays good: one can go back to it and step again.
+
+θ is the parameter, g its gradient, λ the weight decay. All operations are elementwise.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+# What a step remembers for the next one. Keys are strings, values are tensors, ints, floats, bools,
+# None, or lists, tuples and dicts of these. What you keep, and under which names, is up to you.
+State = dict[str, Any]
+
+
+# --- sgd -----------------------------------------------------------------------------------------
+
+
+def sgd_step(
+    param: Float[Tensor, "*shape"],
+    grad: Float[Tensor, "*shape"],
+    state: State,
+    *,
+    lr: float,
+    weight_decay: float = 0.0,
+) -> tuple[Float[Tensor, "*shape"], State]:
+    """One step of gradient descent, θ ← θ − lr·g.
+
+    Weight decay adds the gradient of the penalty ½λ‖θ‖² to g before anything else happens.
+
+    Args:
+        param: θ, any shape (0-dim too).
+        grad: the gradient of the loss at θ, shaped like `param`.
+        state: what the previous step returned, `{}` before the first. There is nothing to keep
+            here, so you may return the dict that you got.
+        lr: the step size; it may differ from step to step.
+        weight_decay: λ ≥ 0.
+
+    Returns:
+        The new parameter and the new state.
+    """
+    raise NotImplementedError("sgd_step")
+
+
+# --- momentum ------------------------------------------------------------------------------------
+
+
+def momentum_step(
+    param: Float[Tensor, "*shape"],
+    grad: Float[Tensor, "*shape"],
+    state: State,
+    *,
+    lr: float,
+    momentum: float = 0.9,
+    dampening: float = 0.0,
+    weight_decay: float = 0.0,
+) -> tuple[Float[Tensor, "*shape"], State]:
+    """One step of SGD with momentum, in the form of `torch.optim.SGD`.
+
+        d = g + λθ
+        b ← d                                  at the first step, undampened
+        b ← momentum·b + (1 − dampening)·d     at every later step
+        θ ← θ − lr·b                           with the new b and this step's lr
+
+    Args:
+        param: θ, any shape.
+        grad: the gradient at θ, shaped like `param`.
+        state: what the previous step returned, `{}` before the first.
+        lr: the step size; it may differ from step to step.
+        momentum: 0 < momentum < 1.
+        dampening: 0 ≤ dampening ≤ 1.
+        weight_decay: λ ≥ 0.
+
+    Returns:
+        The new parameter and the new state.
+    """
+    raise NotImplementedError("momentum_step")
+
+
+def ema_momentum_step(
+    param: Float[Tensor, "*shape"],
+    grad: Float[Tensor, "*shape"],
+    state: State,
+    *,
+    lr: float,
+    beta: float = 0.9,
+) -> tuple[Float[Tensor, "*shape"], State]:
+    """One step along an exponential moving average of the gradients.
+
+        v ← β·v + (1 − β)·g        v = 0 before the first step
+        θ ← θ − lr·v               with the new v
+
+    Args:
+        param: θ, any shape.
+        grad: the gradient at θ, shaped like `param`.
+        state: what the previous step returned, `{}` before the first.
+        lr: the step size; it may differ from step to step.
+        beta: β, 0 ≤ β < 1.
+
+    Returns:
+        The new parameter and the new state.
+    """
+    raise NotImplementedError("ema_momentum_step")
+
+
+# --- nesterov ------------------------------------------------------------------------------------
+
+
+def nesterov_step(
+    param: Float[Tensor, "*shape"],
+    grad: Float[Tensor, "*shape"],
+    state: State,
+    *,
+    lr: float,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+) -> tuple[Float[Tensor, "*shape"], State]:
+    """One step of Nesterov momentum, in the form of `torch.optim.SGD(nesterov=True)`.
+
+        d = g + λθ
+        b ← d                      at the first step
+        b ← momentum·b + d         at every later step
+        θ ← θ − lr·(d + momentum·b)        with the new b
+
+    Args:
+        param: θ, any shape.
+        grad: the gradient at θ, shaped like `param`.
+        state: what the previous step returned, `{}` before the first.
+        lr: the step size; it may differ from step to step.
+        momentum: 0 < momentum < 1.
+        weight_decay: λ ≥ 0.
+
+    Returns:
+        The new parameter and the new state.
+    """
+    raise NotImplementedError("nesterov_step")
+
+
+def lookahead_point(
+    param: Float[Tensor, "*shape"],
+    state: State,
+    *,
+    lr: float,
+    beta: float = 0.9,
+) -> Float[Tensor, "*shape"]:
+    """Where Nesterov's own form takes its gradient: the point θ − lr·β·v.
+
+    v is the velocity that the last `lookahead_step` left in `state`, 0 before the first. Asking for
+    the point changes nothing, and a caller may skip it.
+
+    Args:
+        param: θ, any shape.
+        state: what the previous `lookahead_step` returned, `{}` before the first.
+        lr: the step size of the step to come.
+        beta: β, 0 ≤ β < 1.
+
+    Returns:
+        The look-ahead point, shaped like `param`.
+    """
+    raise NotImplementedError("lookahead_point")
+
+
+def lookahead_step(
+    param: Float[Tensor, "*shape"],
+    grad_at_lookahead: Float[Tensor, "*shape"],
+    state: State,
+    *,
+    lr: float,
+    beta: float = 0.9,
+) -> tuple[Float[Tensor, "*shape"], State]:
+    """One step of Nesterov momentum in its look-ahead form.
+
+        v ← β·v + (1 − β)·g        v = 0 before the first step
+        θ ← θ − lr·v               with the new v
+
+    Here g is the gradient at `lookahead_point(θ, …)`, while the step starts from θ itself.
+
+    Args:
+        param: θ, any shape (not the look-ahead point).
+        grad_at_lookahead: the gradient at the look-ahead point, shaped like `param`.
+        state: what the previous step returned, `{}` before the first.
+        lr: the step size, the same as the one given to `lookahead_point`.
+        beta: β, 0 ≤ β < 1.
+
+    Returns:
+        The new parameter and the new state.
+    """
+    raise NotImplementedError("lookahead_step")
+
+
+# --- rmsprop -------------------------------------------------------------------------------------
+
+
+def rmsprop_step(
+    param: Float[Tensor, "*shape"],
+    grad: Float[Tensor, "*shape"],
+    state: State,
+    *,
+    lr: float,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum: float = 0.0,
+    centered: bool = False,
+) -> tuple[Float[Tensor, "*shape"], State]:
+    """One step of RMSprop, in the form of `torch.optim.RMSprop`.
+
+        d = g + λθ
+        s ← α·s + (1 − α)·d²                 s = 0 before the first step
+        a ← α·a + (1 − α)·d                  centered only; a = 0 before the first step
+        r = √s + eps                         centered: √(s − a²) + eps
+        θ ← θ − lr·d/r                       if momentum is 0
+        b ← momentum·b + d/r; θ ← θ − lr·b   otherwise; b = 0 before the first step
+
+    Args:
+        param: θ, any shape.
+        grad: the gradient at θ, shaped like `param`.
+        state: what the previous step returned, `{}` before the first.
+        lr: the step size; it may differ from step to step.
+        alpha: α, how much of the old average stays.
+        eps: added to the root, in the units of a gradient. It may be large.
+        weight_decay: λ ≥ 0.
+        momentum: 0 ≤ momentum < 1.
+        centered: whether to divide by the standard deviation in place of the root mean square.
+
+    Returns:
+        The new parameter and the new state.
+    """
+    raise NotImplementedError("rmsprop_step")
+
+
+# --- adam, adamw ---------------------------------------------------------------------------------
+
+
+def adam_step(
+    param: Float[Tensor, "*shape"],
+    grad: Float[Tensor, "*shape"],
+    state: State,
+    *,
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> tuple[Float[Tensor, "*shape"], State]:
+    """One step of Adam, in the form of `torch.optim.Adam`.
+
+    At step t = 1, 2, 3, …, with m = v = 0 before the first:
+
+        d = g + λθ
+        m ← β₁·m + (1 − β₁)·d
+        v ← β₂·v + (1 − β₂)·d²
+        m̂ = m / (1 − β₁ᵗ),  v̂ = v / (1 − β₂ᵗ)
+        θ ← θ − lr·m̂ / (√v̂ + eps)
+
+    Args:
+        param: θ, any shape.
+        grad: the gradient at θ, shaped like `param`.
+        state: what the previous step returned, `{}` before the first.
+        lr: the step size; it may differ from step to step.
+        betas: (β₁, β₂), each at least 0 and below 1.
+        eps: added to the root of the corrected average. It may be large.
+        weight_decay: λ ≥ 0, coupled: it goes through both averages.
+
+    Returns:
+        The new parameter and the new state.
+    """
+    raise NotImplementedError("adam_step")
+
+
+def adamw_step(
+    param: Float[Tensor, "*shape"],
+    grad: Float[Tensor, "*shape"],
+    state: State,
+    *,
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.01,
+) -> tuple[Float[Tensor, "*shape"], State]:
+    """One step of AdamW, in the form of `torch.optim.AdamW`: Adam with decoupled weight decay.
+
+    The averages m and v see the gradient g alone. The parameter shrinks by the factor
+    1 − lr·λ, and Adam's step (see `adam_step`, with d = g) is then taken from the shrunk parameter.
+
+    Args:
+        param: θ, any shape.
+        grad: the gradient at θ, shaped like `param`.
+        state: what the previous step returned, `{}` before the first.
+        lr: the step size; it may differ from step to step, and scales the decay as well.
+        betas: (β₁, β₂), each at least 0 and below 1.
+        eps: added to the root of the corrected average. It may be large.
+        weight_decay: λ ≥ 0, decoupled: it never meets the averages.
+
+    Returns:
+        The new parameter and the new state.
+    """
+    raise NotImplementedError("adamw_step")
+
+
+# --- clipping ------------------------------------------------------------------------------------
+
+
+def clip_grad_norm(
+    grads: list[Float[Tensor, ...]],
+    max_norm: float,
+    norm_type: float = 2.0,
+) -> tuple[list[Float[Tensor, ...]], Float[Tensor, ""]]:
+    """Scale all gradients by one factor, so that their total norm is at most `max_norm`.
+
+    The total norm is the p-norm of all elements of all tensors, taken as one long vector:
+    (Σ|x|ᵖ)^(1/p), or the largest |x| for p = ∞. The factor is
+
+        min(1, max_norm / (total_norm + 1e-6))
+
+    so gradients are never scaled up.
+
+    Args:
+        grads: tensors of any shapes and of one dtype; the list may be empty.
+        max_norm: the largest total norm to let through, > 0.
+        norm_type: p ≥ 1, or `math.inf`.
+
+    Returns:
+        The list of clipped gradients in the order given, and the total norm *before* clipping as a
+        0-dim tensor (a float is accepted). For an empty list: `[]` and 0.
+    """
+    raise NotImplementedError("clip_grad_norm")
+
+
+# --- schedule ------------------------------------------------------------------------------------
+
+
+def warmup_cosine_lr(
+    step: int,
+    *,
+    max_lr: float,
+    min_lr: float,
+    warmup_steps: int,
+    total_steps: int,
+) -> float:
+    """The learning rate at `step`: a linear warm-up, then half a period of a cosine.
+
+        step < warmup_steps:   max_lr·step / warmup_steps
+        step ≥ total_steps:    min_lr
+        in between:            min_lr + ½(max_lr − min_lr)·(1 + cos πq),
+                               q = (step − warmup_steps) / (total_steps − warmup_steps)
+
+    Args:
+        step: the step's number, from 0.
+        max_lr: the learning rate at the end of the warm-up.
+        min_lr: the learning rate from `total_steps` on.
+        warmup_steps: the length of the warm-up, ≥ 0; 0 means none, step 0 then has `max_lr`.
+        total_steps: the length of warm-up and cosine together, > `warmup_steps`.
+
+    Returns:
+        The learning rate, a float.
+    """
+    raise NotImplementedError("warmup_cosine_lr")
+
+
+# --- accumulation --------------------------------------------------------------------------------
+
+
+def accumulate_gradients(
+    micro_grads: list[Float[Tensor, "*shape"]],
+    micro_sizes: list[int],
+) -> Float[Tensor, "*shape"]:
+    """The gradient of the mean loss over a whole batch, from those of its micro-batches.
+
+    The batch was too big for memory and was cut into pieces, not all of one size. For each piece
+    you have the gradient of *its own mean* loss. Put them together so that the result is what one
+    pass over the whole batch would have given.
+
+    Args:
+        micro_grads: one gradient per micro-batch, all of one shape; at least one.
+        micro_sizes: how many samples each micro-batch has, each ≥ 1, in the same order.
+
+    Returns:
+        The gradient of the mean loss over all samples, of the same shape.
+    """
+    raise NotImplementedError("accumulate_gradients")
