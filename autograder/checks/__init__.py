@@ -21,9 +21,10 @@ from autograder.checks.cases import (
 )
 from autograder.checks.compare import CheckFailed, assert_close, assert_results
 from autograder.checks.forall import for_all, for_each
+from autograder.checks.journeys import Journey, Run
 from autograder.checks.marks import contract, exercise
 from autograder.checks.racing import race
-from autograder.checks.steps import Journey, Run, StepChecks
+from autograder.checks.steps import StepChecks
 from autograder.checks.windows import sliding_windows
 from autograder.outcome import Failure
 from autograder.student import Student

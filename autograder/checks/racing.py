@@ -8,8 +8,8 @@ down, don't get into that. Rounds alternate, and stop once the goal is reached, 
 reached by luck; they go on for long before it counts as missed.
 
 Then there is the machine on which no call is left in peace. Where the rival too had to wait for
-most of its time, and the student is fast enough in comparison with *that*, nobody can tell: this
-is no result, and certainly not a zero.
+most of its time, and the student is clearly fast enough in comparison with *that*, nobody can tell:
+this is no result, and certainly not a zero.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ def race(
         if done >= least and (ended.ratio <= goal or hopeless):
             break
     busy = sum(walls) > _TOO_BUSY * working
-    if ended.ratio > goal and busy and median(own) <= goal * median(walls):
+    # Half the goal, as a process that has just worked hard (the rival's) waits longer than another.
+    if ended.ratio > goal and busy and median(own) <= goal / 2 * median(walls):
         raise GraderError(
             f"this machine is too busy to time code: work of {1000 * working / done:.0f} ms took "
             f"{1000 * median(walls):.0f} ms; grade again with fewer jobs, or when it is idle"

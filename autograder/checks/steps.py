@@ -28,98 +28,37 @@ import contextlib
 import copy
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from autograder.checks.cases import LAYOUTS, TensorDrawer, Variation, combinations, laid_out, show
+from autograder.checks.cases import Variation, combinations
 from autograder.checks.compare import CheckFailed, Mismatch, assert_close, describe
 from autograder.checks.forall import current_run, for_all, for_each
+from autograder.checks.journeys import (
+    PARAMETERS,
+    Journey,
+    Run,
+    branching,
+    journeys_of,
+    learning_rates,
+)
 from autograder.checks.marks import contract, weight
-from autograder.checks.values import Values, normal
+from autograder.checks.values import Values, normal, signed
 from autograder.outcome import Failure
 from autograder.student import Reply, Student, StudentFault, StudentRaised
 
-__all__ = ["Journey", "Run", "StepChecks"]
+__all__ = ["StepChecks"]
 
 # Over ten steps in float32, honest ways to write a rule drift apart by up to a few units in the
 # sixth digit: most of all where 1 − 0.999ᵗ is calculated in float32.
 FLOAT32_RTOL = 3e-5
 # How many steps are looked at after the first wrong one, for the diagnosis.
 AFTERMATH = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One parameter on its way: where it starts, and what it is given at each step.
-
-    With `branches = (other, n)` the first n steps are those of the run number `other`, and aren't
-    taken again: the run goes on from the parameter and the state that it had then.
-    """
-
-    param: Tensor
-    grads: Sequence[Tensor]
-    rates: Sequence[float]
-    branches: tuple[int, int] | None = None
-
-    def describe(self, steps: int | None = None) -> str:
-        """In words, up to the step that matters."""
-        grads, rates = list(self.grads[:steps]), list(self.rates[:steps])
-        lr = str(rates[0]) if len(set(rates)) == 1 else f"{rates} in turn"
-        return f"param = {show(self.param)}, grads = {show(torch.stack(grads))}, lr = {lr}"
-
-
-@dataclass(frozen=True, slots=True)
-class Journey:
-    """Runs with the same hyperparameters, and `order`: whose turn it is at each call."""
-
-    runs: Sequence[Run]
-    settings: Mapping[str, Any]
-    order: Sequence[int]
-
-    def describe(self, run: int = 0, steps: int | None = None) -> str:
-        """The run that matters, in words."""
-        names = "".join(f", {name} = {value!r}" for name, value in self.settings.items())
-        return f"{self.runs[run].describe(steps)}{names}"
-
-    def walk(self, step: Callable[..., Any]) -> Iterator[tuple[int, int, Any]]:
-        """Take all steps: yields the run, the number of its step, and what `step` returned.
-
-        `step` is called like a student's function; each new parameter and state is kept as it is.
-        """
-        reached: dict[tuple[int, int], tuple[Tensor, Any]] = {}
-        taken: dict[int, int] = {}
-        for i in self.order:
-            run = self.runs[i]
-            if i not in taken:
-                taken[i] = 0 if run.branches is None else run.branches[1]
-                start = (run.param, {}) if run.branches is None else reached[run.branches]
-                reached[i, taken[i]] = start
-            n = taken[i]
-            param, state = reached[i, n]
-            answer = step(param, run.grads[n], state, lr=run.rates[n], **self.settings)
-            taken[i] = n + 1
-            yield i, n + 1, answer
-            new_param, new_state = answer
-            reached[i, n + 1] = (new_param, new_state)
-
-
-def signed(low: float, high: float) -> Values:
-    """Numbers of both signs whose magnitudes lie between `low` and `high`."""
-
-    def make(shape: Sequence[int], generator: torch.Generator) -> Tensor:
-        unit = torch.rand(tuple(shape), generator=generator, dtype=torch.float64)
-        coin = torch.rand(tuple(shape), generator=generator, dtype=torch.float64)
-        return (low + (high - low) * unit) * torch.where(coin < 0.5, -1.0, 1.0)
-
-    return make
-
-
-# Not near 0, so that a step is never all that there is of a parameter: its rounding would be, too.
-PARAMETERS = signed(0.5, 2.0)
+# Where eps can't be seen, nor a zero be divided by zero.
 SURELY_NOT_0 = signed(0.5, 2.0)
 
 
@@ -167,7 +106,7 @@ class StepChecks:
             run = Run(
                 PARAMETERS((2,), generator),
                 normal()((self.steps, 2), generator).unbind(),
-                _rates(self.steps, generator),
+                learning_rates(self.steps, generator),
             )
             journeys.append(Journey((run,), settings, (0,) * self.steps))
         reached: list[int] = []
@@ -328,7 +267,7 @@ class StepChecks:
         With `zeros`, many gradients are 0 (the first one more often than not), and so are single
         elements of the others.
         """
-        return _journey(
+        return journeys_of(
             Variation() if variation is None else variation,
             runs,
             self.steps if steps is None else steps,
@@ -350,7 +289,7 @@ class StepChecks:
         return name in self.defaults and self.defaults[name] == value
 
     def _branching_journeys(self) -> st.SearchStrategy[Journey]:
-        return self.journeys(runs=2, steps=4).map(_branching)
+        return self.journeys(runs=2, steps=4).map(branching)
 
     def _call(self, student: Student) -> Callable[..., Reply]:
         return lambda *args, **settings: student.call(self.function, *args, **settings)
@@ -413,57 +352,3 @@ def _replay(journey: Journey, step: Callable[..., Any], count: int) -> tuple[Any
 def _places(journey: Journey) -> Iterator[tuple[int, int]]:
     """The run and the number of its step, for each call of a journey."""
     return ((i, n) for i, n, _ in journey.walk(lambda *_, **__: (None, None)))
-
-
-def _branching(journey: Journey) -> Journey:
-    """Two runs that take turns; then one goes back to its first step, and starts again, too."""
-    first, last = journey.runs[0], journey.runs[-1]
-    grads, rates = list(first.grads), list(first.rates)
-    branch = replace(
-        first, grads=[grads[0], *grads[:0:-1]], rates=[rates[0], *rates[:0:-1]], branches=(0, 1)
-    )
-    again = replace(first, grads=grads[::-1])
-    order = (0, 0, 1, 0, 1, 2, 2, 0, 3, 1, 3)
-    return replace(journey, runs=(first, last, branch, again), order=order)
-
-
-def _rates(steps: int, generator: torch.Generator) -> tuple[float, ...]:
-    """Learning rates between 0.02 and 0.1, all different."""
-    unit = torch.rand(steps, generator=generator, dtype=torch.float64)
-    return tuple(round(rate, 3) for rate in (0.02 + 0.08 * unit).tolist())
-
-
-# One composite for all: hypothesis inspects a composite's source each time one is defined.
-@st.composite
-def _journey(
-    draw: Callable[[st.SearchStrategy[Any]], Any],
-    variation: Variation,
-    runs: int,
-    steps: int,
-    settings: st.SearchStrategy[Mapping[str, Any]],
-    gradients: Values,
-    zeros: bool,
-) -> Journey:
-    chosen = draw(settings)
-    changing = draw(st.booleans())
-    made = []
-    for _ in range(draw(st.integers(1, runs))):
-        drawer = TensorDrawer(draw, variation)
-        shape = drawer.leading("shape")
-        param = drawer.tensor_of(shape, PARAMETERS)
-        generator = drawer.generator
-        grads = gradients((steps, *shape), generator).to(variation.dtype)
-        if zeros:
-            kept = torch.rand((steps, *shape), generator=generator) < 0.8
-            kept &= torch.rand((steps, *[1] * len(shape)), generator=generator) < 0.5
-            grads = torch.where(kept, grads, 0.0)
-        layout = draw(st.sampled_from(LAYOUTS)) if variation.strided else None
-        made.append(
-            Run(
-                param,
-                [grad if layout is None else laid_out(grad, layout) for grad in grads],
-                _rates(steps, generator) if changing else (0.1,) * steps,
-            )
-        )
-    order = [i for _ in range(steps) for i in range(len(made))]
-    return Journey(tuple(made), chosen, tuple(order))

@@ -21,6 +21,7 @@ __all__ = [
     "log_uniform",
     "normal",
     "probabilities",
+    "signed",
     "tied",
     "uniform",
     "with_exact",
@@ -52,6 +53,17 @@ def log_uniform(low: float, high: float) -> Values:
     """Positive numbers spread evenly over the orders of magnitude from `low` to `high`."""
     exponents = uniform(math.log(low), math.log(high))
     return lambda shape, generator: exponents(shape, generator).exp()
+
+
+def signed(low: float, high: float) -> Values:
+    """Numbers of both signs whose magnitudes lie between `low` and `high`."""
+
+    def make(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+        unit = torch.rand(tuple(shape), generator=generator, dtype=torch.float64)
+        coin = torch.rand(tuple(shape), generator=generator, dtype=torch.float64)
+        return (low + (high - low) * unit) * torch.where(coin < 0.5, -1.0, 1.0)
+
+    return make
 
 
 def extreme(limit: float, *, positive: bool = False) -> Values:

@@ -55,12 +55,13 @@ class Precision:
     boxes: int
     objects: int
     arguments: int
-    products: int
+    names: int
+    sites: int
 
 
-FINE = Precision(texts=32, boxes=16, objects=8, arguments=8, products=8)
+FINE = Precision(texts=32, boxes=16, objects=8, arguments=8, names=32, sites=24)
 # For code in which everything may be everything: less is told apart, nothing is overlooked.
-COARSE = Precision(texts=8, boxes=1, objects=1, arguments=1, products=1)
+COARSE = Precision(texts=8, boxes=1, objects=1, arguments=1, names=6, sites=4)
 
 
 class Analysis:
@@ -83,7 +84,10 @@ class Analysis:
                 Box: (precision.boxes, self._pooled),
                 BoxMethod: (precision.boxes, lambda _: BoxMethod(self._pool)),
                 Inside: (precision.arguments, self._pooled_inside),
-                Product: (precision.products, self._pooled_inside),
+                External: (precision.names, self._plain_name),
+                Function: (precision.names, self._pooled_inside),
+                Forbidden: (precision.sites, self._pooled_inside),
+                Product: (precision.sites, self._pooled_inside),
                 Instance: (precision.objects, _generic),
                 Bound: (precision.objects, _generic),
             }
@@ -115,7 +119,7 @@ class Analysis:
         self._shared: dict[str, Node] = {}
         self._modules_in: dict[str, Node] = {}
         self._pooled_arguments = Inside([])
-        self._pooled_insides: set[Inside] = set()
+        self._pooled_insides: set[object] = set()
         self._flat: dict[Node, Node] = {}
         self._imported_modules: set[str] = set()
 
@@ -207,9 +211,15 @@ class Analysis:
         if isinstance(atom, Inside) and atom is not pool and atom not in self._pooled_insides:
             self._pooled_insides.add(atom)
             pool.arguments += atom.arguments
-        elif isinstance(atom, Product):
-            pool.arguments.append(self.solver.make(Forbidden(atom.site)))
+        elif not isinstance(atom, Inside) and atom not in self._pooled_insides:
+            self._pooled_insides.add(atom)
+            node = Node()
+            node.atoms.add(atom)
+            pool.arguments.append(node)
         return pool
+
+    def _plain_name(self, atom: object) -> object:
+        return atom if self.is_way_in(atom) else Some.OUTSIDE
 
     def flat(self, node: Node) -> Node:
         """All that `node` holds, containers with what is in them."""

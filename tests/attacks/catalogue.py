@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from attacks.attack import Attack, attack
+from .attack import Attack, attack
+
 from autograder.outcome import Outcome
 
 __all__ = ["ATTACKS"]

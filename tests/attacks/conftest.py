@@ -16,7 +16,7 @@ from autograder.grade import Grader
 from autograder.policy import Policy
 
 LIMITS = Limits(
-    import_seconds=4, call_seconds=1.5, exercise_seconds=5, total_seconds=12, memory_mib=512
+    import_seconds=4, call_seconds=1, exercise_seconds=4, total_seconds=12, memory_mib=512
 )
 
 

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from .attack import Attack
+from .catalogue import ATTACKS
+from .forging import TACTICS
+from .tactic import Tactic
 
-from attacks.attack import Attack
-from attacks.catalogue import ATTACKS
-from attacks.forging import TACTICS
-from attacks.tactic import Tactic
 from autograder.assignment import Assignment
 from autograder.grade import Grader
 from autograder.outcome import Outcome
@@ -23,6 +23,9 @@ from autograder.result import CheckResult, ExerciseResult, Result, Status
 from autograder.submission import Submission
 
 _UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+# What `matmul_backward`, which the catalogue's attacks leave as it is, earns by itself.
+HONEST_PART = {"gradients", "linear_in_upstream"}
 
 
 @pytest.fixture
@@ -47,7 +50,8 @@ def test_the_sandbox_alone_holds(
     source = attack.source(solution).replace("@STAFF@", str(staff_file))
     result = judged(unguarded, source, "matmul", canary)
     matmul = exercise(result, "matmul")
-    assert matmul.score == 0
+    assert passed(matmul) == HONEST_PART
+    assert result.score == matmul.score == worth(matmul, HONEST_PART)
     check = first_failed(matmul)
     assert check.outcome in attack.outcomes, check
     assert check.failure is not None
@@ -64,8 +68,10 @@ def test_the_policy_gives_nothing_away_either(
         pytest.skip("says nothing that the sandbox alone didn't, and takes seconds")
     source = attack.source(solution).replace("@STAFF@", str(staff_file))
     result = judged(guarded, source, "matmul", canary)
-    assert result.score == 0
-    assert result.status in (Status.GRADED, Status.REJECTED)
+    matmul = exercise(result, "matmul")
+    # Stopped before it ran, or run and worth what the sandbox alone made of it.
+    assert passed(matmul) in (set(), HONEST_PART)
+    assert result.score == matmul.score == worth(matmul, passed(matmul))
 
 
 @pytest.mark.parametrize("tactic", TACTICS, ids=lambda tactic: tactic.name)
@@ -75,15 +81,13 @@ def test_a_forgery_earns_what_its_honest_part_deserves(
     result = judged(unguarded, tactic.source(solution), "bias", canary)
     assert result.status is Status.GRADED, result.messages
     bias = exercise(result, "bias")
-    got = {check.id.rpartition(".")[2]: check for check in bias.checks}
     if tactic.outcome is not Outcome.PASSED:
         check = first_failed(bias)
         assert check.outcome is tactic.outcome, check
         assert check.failure is not None
         assert re.search(tactic.says, check.failure.rationale, re.DOTALL), check.failure
-    passed = {name for name, check in got.items() if check.outcome is Outcome.PASSED}
-    assert passed == set(tactic.earns)
-    assert bias.score == round(sum(got[name].max_score for name in tactic.earns), 2)
+    assert passed(bias) == set(tactic.earns)
+    assert result.score == bias.score == worth(bias, set(tactic.earns))
     assert_unharmed(unguarded, solution, "bias", canary)
 
 
@@ -118,6 +122,19 @@ def assert_unharmed(grader: Grader, solution: str, name: str, canary: str) -> No
 def exercise(result: Result, name: str) -> ExerciseResult:
     """The exercise of that id."""
     return next(e for e in result.exercises if e.id == name)
+
+
+def passed(graded: ExerciseResult) -> set[str]:
+    """Which checks pass, by the last part of their ids."""
+    return {
+        check.id.rpartition(".")[2] for check in graded.checks if check.outcome is Outcome.PASSED
+    }
+
+
+def worth(graded: ExerciseResult, checks: set[str]) -> float:
+    """The points of some checks."""
+    shares = {check.id.rpartition(".")[2]: check.max_score for check in graded.checks}
+    return round(sum(shares[name] for name in checks), 2)
 
 
 def first_failed(graded: ExerciseResult) -> CheckResult:

@@ -9,7 +9,8 @@ import torch
 
 from autograder.checks.compare import CheckFailed
 from autograder.checks.forall import CheckRun, check_run
-from autograder.checks.steps import AFTERMATH, Journey, Run, StepChecks
+from autograder.checks.journeys import Journey, Run
+from autograder.checks.steps import AFTERMATH, StepChecks
 from autograder.student import InProcess, Student, StudentRaised
 
 CHECKS = [name for name in dir(StepChecks) if name.startswith("test_")]
