@@ -181,6 +181,11 @@ def test_a_gradcheck_failure_shows_both_jacobians():
     assert "Jacobian" in (failure.actual or "")
 
 
-def test_a_gradient_that_ignores_the_upstream_fails_gradcheck_with_the_reason():
+def test_a_gradient_that_is_there_without_an_upstream_fails_gradcheck_with_the_reason():
+    def never_zero(grad_output, x, w, k=2):
+        if not grad_output.any():
+            return torch.ones_like(x), torch.ones_like(w)
+        return scale_backward(grad_output, x, w, k)
+
     with pytest.raises(CheckFailed, match="not zero for an upstream gradient of zeros"):
-        Scale().test_gradcheck(student(scale_backward=assumes_ones))
+        Scale().test_gradcheck(student(scale_backward=never_zero))
