@@ -183,7 +183,7 @@ def validate(
         report = validate_assignment(course, name, seeds=seeds, jobs=jobs, say=_complain)
         reports.append(report)
         if not as_json:
-            _print_rich(report.render())
+            _print_rich(report.render(), columns=180)
     if as_json:
         _print_json([report.to_json() for report in reports])
     if not all(report.clean for report in reports):
@@ -381,12 +381,12 @@ def _plain_text(result: Any) -> str:
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-def _print_rich(renderable: Any) -> None:
+def _print_rich(renderable: Any, columns: int = 120) -> None:
     from rich.console import Console
 
     from autograder.reports.terminal import width
 
-    width(Console(highlight=False)).print(renderable)
+    width(Console(highlight=False), columns).print(renderable)
 
 
 def _complain(line: str) -> None:

@@ -114,7 +114,7 @@ def _report(console: Console, exercises: dict[str, _Exercise]) -> int:
         else:
             console.print(Text(f"✗ {name}: {exercise.passed} of {total}", style="red"))
             test, text = exercise.failures[0]
-            console.print(Padding(Text(f"{test}\n{text}"), (0, 0, 0, 4)))
+            console.print(Padding(Text(f"{test}\n{text}"), (0, 0, 0, 4), expand=False))
     return 0 if all(not e.failures and not e.unfinished for e in exercises.values()) else 1
 
 

@@ -23,10 +23,10 @@ __all__ = ["progress_bar", "render_cohort", "render_result", "width"]
 _SHOWN_PER_EXERCISE = 3
 
 
-def width(console: Console) -> Console:
+def width(console: Console, columns: int = 120) -> Console:
     """A console that is wide enough for tables when its output is not a terminal."""
     if not console.is_terminal:
-        console.width = 120
+        console.width = columns
     return console
 
 
@@ -77,7 +77,7 @@ def _failures(exercise: ExerciseResult) -> RenderableType:
             continue
         seen.add(text)
         parts.append(Text(f"✗ {check.title}", style="red"))
-        parts.append(Padding(Text(text), (0, 0, 0, 2)))
+        parts.append(Padding(Text(text), (0, 0, 0, 2), expand=False))
     hidden = (
         len(exercise.checks)
         - len(seen)
