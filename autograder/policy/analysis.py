@@ -11,7 +11,7 @@ from typing import cast
 from autograder.policy.graph import ANY, Graph
 from autograder.policy.names import canonical
 from autograder.policy.rulebook import Hit, Rulebook
-from autograder.policy.solver import Node, Solver
+from autograder.policy.solver import Node, Solver, TooIntricate
 from autograder.policy.spelling import spell
 from autograder.policy.units import File, Site, Unit
 from autograder.policy.values import (
@@ -22,8 +22,8 @@ from autograder.policy.values import (
     External,
     Forbidden,
     Function,
-    Inside,
     Instance,
+    Many,
     Module,
     Product,
     Some,
@@ -31,37 +31,49 @@ from autograder.policy.values import (
     Truth,
 )
 
-__all__ = ["COARSE", "FINE", "Analysis", "Precision", "is_carried"]
+__all__ = ["COARSE", "FINE", "SIMPLE", "Analysis", "Precision", "is_carried"]
 
-# Modules of torch and NumPy that are neither forbidden nor obvious from an import statement.
-_NAMESPACES = frozenset(
-    "torch.Tensor torch.linalg torch.fft torch.special torch.sparse torch.masked torch.random "
-    "torch.functional torch.cuda torch.utils torch.utils.data torch.distributions torch.nested "
-    "torch.testing torch.signal torch.signal.windows torch.amp torch.backends torch.types "
-    "torch.profiler torch.storage torch.serialization torch.futures torch.cpu torch.version "
-    "numpy.linalg numpy.fft numpy.random numpy.ma numpy.lib numpy.testing numpy.polynomial "
-    "numpy.char numpy.rec numpy.strings numpy.typing os.path".split()
-)
-
+# Modules of torch and NumPy that aren't forbidden. (A test compares them with those that exist.)
+_MODULES = {
+    "torch": frozenset(
+        "accelerator amp backends cpu cuda distributions fft functional futures linalg masked "
+        "monitor mps mtia nested profiler quasirandom random return_types serialization signal "
+        "sparse special storage testing torch_version types utils version xpu".split()
+    ),
+    "numpy": frozenset(
+        "_core char core ctypeslib dtypes emath exceptions f2py fft lib linalg ma matlib "
+        "matrixlib polynomial random rec strings testing typing".split()
+    ),
+}
+_DEEPEST_MODULE = 4
 
 _WAYS_IN = frozenset(("torch", "sys", "builtins"))
 
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """How many atoms of one kind a node may tell apart; more than that count as one."""
+    """How many atoms of one kind a node may tell apart; more than that count as one.
+
+    `steps` is the budget of the solver. `passes` says whether arguments are followed into the
+    student's own functions.
+    """
 
     texts: int
     boxes: int
     objects: int
-    arguments: int
     names: int
     sites: int
+    steps: int
+    passes: bool = True
 
 
-FINE = Precision(texts=32, boxes=16, objects=8, arguments=8, names=32, sites=24)
+# Solutions need 2,000 to 25,000 steps; 300,000 take about half a second.
+FINE = Precision(texts=32, boxes=16, objects=8, names=32, sites=24, steps=300_000)
 # For code in which everything may be everything: less is told apart, nothing is overlooked.
-COARSE = Precision(texts=8, boxes=1, objects=1, arguments=1, names=6, sites=4)
+COARSE = Precision(texts=8, boxes=1, objects=1, names=6, sites=4, steps=300_000)
+# For programs that are large and full of objects: parameters hold what they hold, unless a module
+# is passed to one, which would be worth hiding.
+SIMPLE = Precision(texts=8, boxes=1, objects=1, names=6, sites=4, steps=600_000, passes=False)
 
 
 class Analysis:
@@ -72,25 +84,27 @@ class Analysis:
         rulebook: Rulebook,
         files: Mapping[str, File],
         own_names: Collection[str],
+        graded: Collection[str],
         precision: Precision = FINE,
     ) -> None:
         self.rulebook = rulebook
         self._precision = precision
         self.files = files
         self.own_names = own_names
+        self.graded = frozenset(graded)
         self.solver = Solver(
             {
                 Text: (precision.texts, lambda _: Some.OUTSIDE),
                 Box: (precision.boxes, self._pooled),
                 BoxMethod: (precision.boxes, lambda _: BoxMethod(self._pool)),
-                Inside: (precision.arguments, self._pooled_inside),
                 External: (precision.names, self._plain_name),
-                Function: (precision.names, self._pooled_inside),
-                Forbidden: (precision.sites, self._pooled_inside),
-                Product: (precision.sites, self._pooled_inside),
+                Function: (precision.names, self._one_of_many),
+                Forbidden: (precision.sites, self._one_of_many),
+                Product: (precision.sites, self._one_of_many),
                 Instance: (precision.objects, _generic),
                 Bound: (precision.objects, _generic),
-            }
+            },
+            precision.steps,
         )
         self.graph = Graph()
         self.sites: list[Site] = []
@@ -110,6 +124,8 @@ class Analysis:
         # Which arguments go to which parameters, and which parameters get called.
         self.passed: list[tuple[Unit, Node, Node]] = []
         self.applied: set[Node] = set()
+        # Methods that are forbidden if the object can only be a tensor.
+        self.doubtful: list[tuple[Unit, Hit, str, ast.AST, Node]] = []
         # Keyed by the syntax nodes themselves: an id may be used again once a node is gone.
         self._found: dict[tuple[ast.AST, str], Site] = {}
         self._pool = Box(Node())
@@ -117,9 +133,9 @@ class Analysis:
         self._instances: dict[tuple[ast.AST, Class], Instance] = {}
         self._boxes: dict[tuple[ast.AST, bool], Box] = {}
         self._shared: dict[str, Node] = {}
+        self.kept: set[tuple[Node, str]] = set()
         self._modules_in: dict[str, Node] = {}
-        self._pooled_arguments = Inside([])
-        self._pooled_insides: set[object] = set()
+        self._many = Many()
         self._flat: dict[Node, Node] = {}
         self._imported_modules: set[str] = set()
 
@@ -156,6 +172,30 @@ class Analysis:
     def runs(self, unit: Unit, target: object) -> None:
         """Record that the code of `unit` runs `target`."""
         self.graph.run(unit.owner, target)
+
+    def settle(self) -> None:
+        """Record the doubtful cases in which the object can be nothing but a tensor."""
+        for unit, hit, name, at, base in self.doubtful:
+            if all(isinstance(atom, Truth | Text) or atom is Some.TENSOR for atom in base.atoms):
+                self.commit(unit, hit, f"torch.Tensor.{name}", at)
+
+    @property
+    def passes(self) -> bool:
+        """Whether arguments are followed into the student's own functions."""
+        return self._precision.passes
+
+    def not_passed(self, argument: Node) -> None:
+        """See to it that an argument that isn't followed is nothing that would have to be.
+
+        Raises TooIntricate, at once or while the values spread.
+        """
+
+        def react(atom: object) -> None:
+            hidden = isinstance(atom, Text) and atom.value in self.rulebook.keywords
+            if hidden or self.is_way_in(atom):
+                raise TooIntricate
+
+        self.solver.listen(self.flat(argument), react)
 
     # --- values --------------------------------------------------------------------------------
 
@@ -206,17 +246,9 @@ class Analysis:
             self._modules_in[name] = Node()
         return self._modules_in[name]
 
-    def _pooled_inside(self, atom: object) -> object:
-        pool = self._pooled_arguments
-        if isinstance(atom, Inside) and atom is not pool and atom not in self._pooled_insides:
-            self._pooled_insides.add(atom)
-            pool.arguments += atom.arguments
-        elif not isinstance(atom, Inside) and atom not in self._pooled_insides:
-            self._pooled_insides.add(atom)
-            node = Node()
-            node.atoms.add(atom)
-            pool.arguments.append(node)
-        return pool
+    def _one_of_many(self, atom: object) -> object:
+        self._many.members.add(atom)
+        return self._many
 
     def _plain_name(self, atom: object) -> object:
         return atom if self.is_way_in(atom) else Some.OUTSIDE
@@ -255,7 +287,26 @@ class Analysis:
         if not isinstance(atom, External):
             return False
         path = atom.path
-        return "." not in path or path in _NAMESPACES or path in self._imported_modules
+        if "." not in path or path in self._imported_modules or path == "torch.Tensor":
+            return True
+        top, _, rest = path.partition(".")
+        return rest in _MODULES.get(top, ()) or path == "os.path"
+
+    def leads_on(self, path: str) -> bool:
+        """Whether the attributes of what has this name may matter by their names.
+
+        What a function or a class of torch has is data, as far as the rules care. Of the standard
+        library's names it isn't known which are modules.
+        """
+        if self.is_namespace(External(path)):
+            return True
+        top, _, rest = path.partition(".")
+        first, _, _ = rest.partition(".")
+        if top in _MODULES:
+            return first in _MODULES[top] and rest.islower() and rest.count(".") < _DEEPEST_MODULE
+        if top == "builtins":
+            return rest in ("object", "type")
+        return rest.islower() and "." not in rest
 
 
 def _generic(atom: object) -> object:
@@ -270,4 +321,4 @@ def _generic(atom: object) -> object:
 
 def is_carried(atom: object) -> bool:
     """Whether it matters where an atom goes: data of unknown kind don't, the rest does."""
-    return not isinstance(atom, Some | Truth | BoxMethod | Inside)
+    return not isinstance(atom, Some | Truth | BoxMethod | Many)

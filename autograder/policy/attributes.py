@@ -38,8 +38,6 @@ _OWN_DUNDERS = frozenset(("__class__", "__dict__"))
 
 _LOOK_UPS = {"__getattribute__": "builtins.getattr", "__setattr__": "builtins.setattr"}
 
-_DEEPEST_HIERARCHY = 20
-
 # `x = x.flatten` would go on for ever if x were once taken for something with a name.
 _DEEPEST_NAME = 5
 
@@ -79,7 +77,7 @@ def load(a: Analysis, place: Place, base: Node, name: str, result: Node) -> None
         if hit and not own and not isinstance(atom, External | Forbidden):
             a.forbid(unit, hit, name, place.at, result)
         else:
-            _of(a, place, atom, name, result)
+            _of(a, place, base, atom, name, result)
 
     a.solver.listen(base, react)
 
@@ -103,14 +101,14 @@ def _look_up(a: Analysis, place: Place, base: Node, name: str, result: Node) -> 
     a.solver.listen(base, react)
 
 
-def _of(a: Analysis, place: Place, atom: object, name: str, result: Node) -> None:
+def _of(a: Analysis, place: Place, base: Node, atom: object, name: str, result: Node) -> None:
     match atom:
         case External(path=path):
             _of_external(a, place, path, name, result)
         case Forbidden():
             _of_forbidden(a, place, atom, name, result)
         case Some():
-            _of_data(a, place, atom, name, result)
+            _of_data(a, place, base, atom, name, result)
         case Instance():
             _of_instance(a, place, atom, name, result)
         case Class():
@@ -152,29 +150,22 @@ def _of(a: Analysis, place: Place, atom: object, name: str, result: Node) -> Non
 def _of_external(a: Analysis, place: Place, path: str, name: str, result: Node) -> None:
     full = canonical(f"{path}.{name}")
     hit = a.rulebook.name(full)
-    if hit is not None and place.after:
-        excepted = a.rulebook.excepted(canonical(f"{full}.{place.after}"))
-        hit = None if excepted else hit
+    if hit is not None and _excepted(a, full, place.after):
+        hit = None
     if hit is None:
-        a.solver.add(result, External(full) if _leads_on(a, path, full) else Some.OUTSIDE)
+        known = a.leads_on(path) or a.is_namespace(External(full))
+        a.solver.add(result, External(full) if known else Some.OUTSIDE)
     elif not (place.compared and full.endswith(".grad_fn")):
         a.forbid(place.unit, hit, full, place.at, result)
 
 
-def _leads_on(a: Analysis, path: str, full: str) -> bool:
-    """Whether the attribute `full` of `path` may matter by its name.
-
-    What a function or a class of torch has is data, as far as the rules care. Of the standard
-    library's names it isn't known which are modules.
-    """
-    if a.is_namespace(External(path)) or a.is_namespace(External(full)):
-        return True
-    top, _, rest = path.partition(".")
-    if top in ("torch", "numpy"):
-        return False
-    if top == "builtins":
-        return rest in ("object", "type")
-    return rest.islower() and "." not in rest
+def _excepted(a: Analysis, full: str, after: str) -> bool:
+    """Whether the code goes on to something that is allowed: `torch.autograd.no_grad`."""
+    parts = after.split(".") if after else []
+    longer = [".".join((full, *parts[: i + 1])) for i in range(len(parts))]
+    return any(a.rulebook.excepted(canonical(path)) for path in (full, *longer)) or (
+        not parts and a.rulebook.leads_to_allowed(full)
+    )
 
 
 def _of_forbidden(a: Analysis, place: Place, atom: Forbidden, name: str, result: Node) -> None:
@@ -191,15 +182,19 @@ def _of_forbidden(a: Analysis, place: Place, atom: Forbidden, name: str, result:
     a.solver.add(result, Forbidden(longer))
 
 
-def _of_data(a: Analysis, place: Place, atom: Some, name: str, result: Node) -> None:
+def _of_data(a: Analysis, place: Place, base: Node, atom: Some, name: str, result: Node) -> None:
     if atom is Some.OUTSIDE:
         a.solver.link(a.modules_in(name), result)
     hit = a.rulebook.method(name)
-    own = atom is Some.OUTSIDE and name in a.own_names
-    if hit is None or own or place.compared:
+    if hit is None or place.compared:
         a.solver.add(result, atom)
-    else:
+    elif name not in a.own_names:
         a.forbid(place.unit, hit, f"torch.Tensor.{name}", place.at, result)
+    else:
+        a.solver.add(result, atom)
+        if atom is Some.TENSOR:
+            # Forbidden, unless it turns out that it may be an object of the student's as well.
+            a.doubtful.append((place.unit, hit, name, place.at, base))
 
 
 def _of_instance(a: Analysis, place: Place, atom: Instance, name: str, result: Node) -> None:
@@ -255,49 +250,57 @@ def _of_file(a: Analysis, place: Place, atom: Module, name: str, result: Node) -
 
 
 def find_member(
-    a: Analysis,
-    place: Place,
-    of: Class,
-    name: str,
-    found: Callable[[object], None],
-    below: tuple[Class, ...] = (),
+    a: Analysis, place: Place, of: Class, name: str, found: Callable[[object], None]
 ) -> None:
-    """Call `found` with what `of` or its bases define as `name`.
-
-    `below` are the derived classes that were asked before: a name that is defined twice can make a
-    class look like its own base.
-    """
-    if name in of.scope.variables:
-        a.solver.listen(of.scope.variables[name], found)
-    else:
-        _of_bases(a, place, of, name, found, below)
+    """Call `found` with what `of` or its bases define as `name`."""
+    a.solver.listen(_member(a, of, name), _checked(a, place, found))
 
 
 def _of_bases(
-    a: Analysis,
-    place: Place,
-    of: Class,
-    name: str,
-    found: Callable[[object], None],
-    below: tuple[Class, ...] = (),
+    a: Analysis, place: Place, of: Class, name: str, found: Callable[[object], None]
 ) -> None:
-    asked = (*below, of)
+    a.solver.listen(_inherited(a, of, name), _checked(a, place, found))
+
+
+def _checked(
+    a: Analysis, place: Place, found: Callable[[object], None]
+) -> Callable[[object], None]:
+    def react(atom: object) -> None:
+        if isinstance(atom, External) and atom.path.startswith("torch."):
+            # Inherited from a class of torch: it may be forbidden under that name.
+            hit = a.rulebook.name(atom.path)
+            if hit is not None:
+                found(Forbidden(a.site(place.unit, hit, atom.path, place.at)))
+                return
+        found(atom)
+
+    return react
+
+
+def _member(a: Analysis, of: Class, name: str) -> Node:
+    """What a class or its bases define as `name`."""
+    return of.scope.variables.get(name) or _inherited(a, of, name)
+
+
+def _inherited(a: Analysis, of: Class, name: str) -> Node:
+    """What the bases of a class define as `name`; asked for once for each class and name."""
+    if name in of.inherited:
+        return of.inherited[name]
+    result = of.inherited[name] = Node()
 
     def react(base: object) -> None:
-        if isinstance(base, Class) and base not in asked and len(asked) < _DEEPEST_HIERARCHY:
-            find_member(a, place, base, name, found, asked)
+        if isinstance(base, Class):
+            a.solver.link(_member(a, base, name), result)
         elif isinstance(base, External):
             full = canonical(f"{base.path}.{name}")
-            hit = a.rulebook.name(full)
-            if hit is not None:
-                found(Forbidden(a.site(place.unit, hit, full, place.at)))
-            elif full.startswith("torch."):
-                found(External(full))
+            if full.startswith("torch."):
+                a.solver.add(result, External(full))
         elif isinstance(base, Forbidden):
-            found(base)
+            a.solver.add(result, base)
 
     for base in of.bases:
         a.solver.listen(base, react)
+    return result
 
 
 def _unbound(a: Analysis, of: Class, value: object, result: Node) -> None:
@@ -321,11 +324,13 @@ def _bind(
             # A descriptor: what Python returns is what its `__get__` returns.
             find_member(a, place, value.of, "__get__", lambda f: _returned(a, f, value, result))
         return
-    a.solver.add(result, Bound(value, receiver))
     if value.is_property:
         a.runs(place.unit, value)
+        _returned(a, value, receiver, result)
+        return
+    a.solver.add(result, Bound(value, receiver))
     if value.decorated:
-        # Whatever its decorators make of it: a property, or a function without a receiver.
+        # Whatever its decorators make of it: it may have no receiver, or run when it is read.
         a.solver.add(result, value)
         _returned(a, value, receiver, result)
 
@@ -347,15 +352,19 @@ def store(a: Analysis, unit: Unit, base: Node, name: str, value: Node, at: ast.A
 
     def react(atom: object) -> None:
         own = isinstance(atom, Instance | Class | Function | Box)
-        own = own or (atom is Some.OUTSIDE and name in a.own_names)
         if hit is not None and not own and value is not a.no:
-            a.commit(unit, hit, name, at)
+            if name not in a.own_names:
+                a.commit(unit, hit, name, at)
+            elif atom is Some.TENSOR:
+                a.doubtful.append((unit, hit, name, at, base))
         if unit.dead:
             return
         match atom:
             case Instance() | Class() | Function():
                 a.solver.link(value, a.field(atom, name))
-                a.solver.listen(value, known)
+                if (value, name) not in a.kept:
+                    a.kept.add((value, name))
+                    a.solver.listen(value, known)
             case Box():
                 a.solver.link(value, atom.contents)
             case Module(file=file):

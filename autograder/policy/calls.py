@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from autograder.policy import texts
 from autograder.policy.analysis import Analysis
 from autograder.policy.attributes import Place, find_member, load
 from autograder.policy.folding import fold
-from autograder.policy.solver import Node
+from autograder.policy.solver import Node, TooIntricate
 from autograder.policy.values import (
     Bound,
     Box,
@@ -20,7 +20,6 @@ from autograder.policy.values import (
     Forbidden,
     Function,
     Getter,
-    Inside,
     Instance,
     Maker,
     Partial,
@@ -113,7 +112,14 @@ def invoke(
     a.solver.link(function.returns, result)
     if call.unit.dead:
         return
-    _keep_inside(a, call, result)
+    result.arguments += call.everything()
+    if not a.passes:
+        for node in call.everything():
+            a.not_passed(node)
+        for name, node in call.named:
+            if name in a.rulebook.keywords and node is not a.no:
+                raise TooIntricate
+        return
     position = 0
     if receiver is not None:
         if function.positional:
@@ -141,24 +147,6 @@ def invoke(
         elif function.rest_named is not None:
             a.solver.link(node, function.rest_named)
             a.solver.add(function.rest_named, Text(name))
-
-
-def _keep_inside(a: Analysis, call: Call, result: Node) -> None:
-    """Let a result have the functions that went into it."""
-    if call.inside is not None:
-        a.solver.link(call.inside, result)
-        return
-    call.inside = inside = Node()
-    a.solver.link(inside, result)
-    atom_of_call = Inside(call.everything())
-
-    def react(atom: object) -> None:
-        if isinstance(atom, Function | Class | Bound | Partial | Getter | Forbidden | Product):
-            a.solver.add(inside, atom_of_call)
-
-    for node in call.everything():
-        if node not in a.graph.parameters:
-            a.solver.listen(a.flat(node), react)
 
 
 def _pass(a: Analysis, call: Call, argument: Node, parameter: Node) -> None:
@@ -225,42 +213,29 @@ def _construct(a: Analysis, call: Call, of: Class, result: Node) -> None:
 
 
 def operate(
-    a: Analysis, call: Call, operand: Node, result: Node, *, keeps_boxes: bool = False
+    a: Analysis,
+    call: Call,
+    operand: Node,
+    hooks: Collection[str],
+    result: Node,
+    *,
+    keeps_boxes: bool = False,
 ) -> None:
     """Let `result` have what an operator, a subscript or an iteration may make of `operand`.
 
-    `keeps_boxes` says that the result may be a container too, as with `[x] * 3`.
+    `hooks` are the special methods that it calls. `keeps_boxes` says that the result may be a
+    container too, as with `[x] * 3`.
     """
 
     def react(atom: object) -> None:
         if isinstance(atom, Instance):
-            _dunders(a, call, atom, result)
-        if not isinstance(atom, Text | BoxMethod) and (keeps_boxes or not isinstance(atom, Box)):
+            for hook in hooks:
+                _member_call(a, call, atom, atom.of, hook, result)
+        kept = Some | Forbidden | Product | Box if keeps_boxes else Some | Forbidden | Product
+        if isinstance(atom, kept):
             a.solver.add(result, atom)
 
     a.solver.listen(operand, react)
-
-
-def _dunders(a: Analysis, call: Call, receiver: Instance, result: Node) -> None:
-    """Any special method may be what the operator calls; `__init__` isn't."""
-    seen: set[Class] = set()
-
-    def of_class(of: object) -> None:
-        if not isinstance(of, Class) or of in seen:
-            return
-        seen.add(of)
-        for name, node in list(of.scope.variables.items()):
-            special = name.startswith("__") and name.endswith("__")
-            if special and name not in ("__init__", "__new__", "__init_subclass__"):
-                a.solver.listen(node, method)
-        for base in of.bases:
-            a.solver.listen(base, of_class)
-
-    def method(value: object) -> None:
-        if isinstance(value, Function):
-            invoke(a, call, value, result, receiver)
-
-    of_class(receiver.of)
 
 
 def element(a: Analysis, node: Node) -> Node:

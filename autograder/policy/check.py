@@ -6,7 +6,7 @@ import ast
 import sys
 from collections.abc import Collection, Iterable, Mapping
 
-from autograder.policy.analysis import COARSE, FINE, Analysis, Precision
+from autograder.policy.analysis import COARSE, FINE, SIMPLE, Analysis, Precision
 from autograder.policy.calls import apply
 from autograder.policy.differences import find_differences
 from autograder.policy.externals import call_external
@@ -15,10 +15,11 @@ from autograder.policy.report import PolicyReport, Violation
 from autograder.policy.rulebook import Rulebook
 from autograder.policy.solver import Node, TooIntricate
 from autograder.policy.source import SourceError, parse
+from autograder.policy.spelling import printable
 from autograder.policy.statements import Statements
 from autograder.policy.survey import dead_blocks, declare_module, own_names
 from autograder.policy.units import File, Run, Site, Unit
-from autograder.policy.values import Call
+from autograder.policy.values import Call, Some
 
 __all__ = ["check_source", "check_sources"]
 
@@ -44,7 +45,7 @@ def check_sources(
     Files that `main` doesn't import, directly or not, count as elsewhere. Raises SourceError.
     """
     trees = {filename: parse(source, filename) for filename, source in sources.items()}
-    for precision in (FINE, COARSE):
+    for precision in (FINE, COARSE, SIMPLE):
         try:
             return _check(trees, main, functions, policy, precision)
         except TooIntricate:
@@ -73,10 +74,11 @@ def _check(
     # Python finds its own modules first: a submission's torch.py is never imported as torch.
     hidden = sys.stdlib_module_names | set(policy.packages)
     importable = {f.module: f for f in files.values() if f.module not in hidden}
-    a = Analysis(Rulebook(policy), importable, own, precision)
+    a = Analysis(Rulebook(policy), importable, own, functions, precision)
     _read(a, guards)
     _call_graded(a, files[main], functions)
     a.solver.run()
+    a.settle()
     find_differences(a)
     return _report(a, files[main], functions)
 
@@ -96,8 +98,8 @@ def _call_graded(a: Analysis, main: File, functions: Collection[str]) -> None:
         variable = main.scope.variables.get(name)
         if variable is not None:
             unit = Unit(main, owner=variable)
-            anything = [(a.outside, True)]
-            call = Call(main.tree, unit, anything, [(None, a.outside)])
+            tensors = a.solver.make(Some.TENSOR)
+            call = Call(main.tree, unit, [(tensors, True)], [(None, tensors)])
             apply(a, call, variable, Node(), call_external)
 
 
@@ -152,7 +154,7 @@ def _violations(sites: Iterable[Site]) -> tuple[Violation, ...]:
 
 def _violation(site: Site) -> Violation:
     filename = site.unit.file.filename
-    name = site.name.encode("ascii", "backslashreplace").decode()[:120]
+    name = printable(site.name)[:120]
     aside = f" (written `{site.written}`)" if _says_more(site) else ""
     return Violation(
         rule=site.rule,

@@ -13,6 +13,14 @@ from autograder.policy.externals import call_external
 from autograder.policy.folding import fold
 from autograder.policy.functions import make_function
 from autograder.policy.graph import ANY
+from autograder.policy.hooks import (
+    AWAIT,
+    COMPARISON,
+    FORMAT,
+    ITERATION,
+    SUBSCRIPT,
+    of_operator,
+)
 from autograder.policy.names import canonical
 from autograder.policy.scopes import BUILTINS, Comprehension, Kind, Scope
 from autograder.policy.solver import Node
@@ -46,15 +54,15 @@ class Reader:
                 return self._call(node)
             case ast.BinOp(left=left, op=op, right=right):
                 return self._binary(node, self.read(left), op, self.read(right))
-            case ast.UnaryOp(operand=operand):
-                return a.solver.make(
-                    Some.OUTSIDE, sources=[self._operator(node, self.read(operand))]
-                )
+            case ast.UnaryOp(op=sign, operand=operand):
+                made = self._operator(node, of_operator(sign), self.read(operand))
+                return a.solver.make(Some.OUTSIDE, sources=[made])
             case ast.BoolOp(values=values):
                 return a.solver.make(sources=[self.read(value) for value in values])
             case ast.Compare(left=left, comparators=comparators):
                 sides = [self._compared(side) for side in (left, *comparators)]
-                return a.solver.make(Some.OUTSIDE, sources=[self._operator(node, *sides)])
+                made = self._operator(node, COMPARISON, *sides)
+                return a.solver.make(Some.OUTSIDE, sources=[made])
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 self.read(test)
                 return a.solver.make(sources=[self.read(body), self.read(orelse)])
@@ -78,9 +86,11 @@ class Reader:
                 return self._formatted(node, values)
             case ast.FormattedValue(value=value, format_spec=specification):
                 self.read(specification)
-                return self._operator(node, self.read(value))
+                return self._operator(node, FORMAT, self.read(value))
             case ast.Await(value=value):
-                return self._operator(node, self.read(value))
+                awaited = self.read(value)
+                made = self._operator(node, AWAIT, awaited)
+                return a.solver.make(sources=[awaited, made])
             case ast.Yield(value=value):
                 self._returns(self.read(value))
                 return a.sent
@@ -198,7 +208,7 @@ class Reader:
     def _attribute(self, node: ast.Attribute, after: str, *, compared: bool = False) -> Node:
         value = node.value
         if isinstance(value, ast.Attribute):
-            base = self._attribute(value, node.attr)
+            base = self._attribute(value, f"{node.attr}.{after}" if after else node.attr)
         else:
             base = self.read(value)
         result = Node()
@@ -258,7 +268,7 @@ class Reader:
     # --- operators and containers --------------------------------------------------------------
 
     def _binary(self, node: ast.BinOp, left: Node, op: ast.operator, right: Node) -> Node:
-        result = self._operator(node, left, right)
+        result = self._operator(node, of_operator(op), left, right)
         if isinstance(op, ast.Add):
             fold(self.a, (left, right), lambda known: texts.concatenate(*known), result)
         elif isinstance(op, ast.Mod):
@@ -270,20 +280,20 @@ class Reader:
             self.a.solver.add(result, Some.OUTSIDE)
         return result
 
-    def _operator(self, node: ast.AST, *operands: Node) -> Node:
+    def _operator(self, node: ast.AST, hooks: tuple[str, ...], *operands: Node) -> Node:
         """What operators make of their operands: their special methods may return anything."""
         result = Node()
         others = [(operand, False) for operand in operands[1:]] or [(self.a.outside, False)]
         call = Call(node, self.unit, others)
         keeps_boxes = isinstance(node, ast.BinOp)
         for operand in operands:
-            operate(self.a, call, operand, result, keeps_boxes=keeps_boxes)
+            operate(self.a, call, operand, hooks, result, keeps_boxes=keeps_boxes)
         return result
 
     def _subscript(self, node: ast.Subscript) -> Node:
         a = self.a
         base, index = self.read(node.value), self.read(node.slice)
-        result = self._operator(node, base, index)
+        result = self._operator(node, SUBSCRIPT, base, index)
         a.solver.link(element(a, base), result)
         if isinstance(node.slice, ast.Slice):
             bounds = _bounds(node.slice)
@@ -331,9 +341,9 @@ class Reader:
             return self._container(node, [inner.read(node.key), inner.read(node.value)])
         return self._container(node, [inner.read(node.elt)])
 
-    def iterate(self, node: ast.AST, source: Node) -> Node:
-        """What a loop over `source` binds."""
-        result = self._operator(node, source)
+    def iterate(self, node: ast.AST, source: Node, hooks: tuple[str, ...] = ITERATION) -> Node:
+        """What a loop over `source` binds (or `with`, given its hooks)."""
+        result = self._operator(node, hooks, source)
         self.a.solver.link(element(self.a, source), result)
         return result
 

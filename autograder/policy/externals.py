@@ -9,7 +9,8 @@ from autograder.policy import calls
 from autograder.policy.analysis import Analysis, is_carried
 from autograder.policy.attributes import Place, load, store
 from autograder.policy.graph import ANY
-from autograder.policy.solver import Node
+from autograder.policy.hooks import ITERATION
+from autograder.policy.solver import Node, TooIntricate
 from autograder.policy.values import (
     Box,
     Call,
@@ -124,16 +125,18 @@ def _call_back(a: Analysis, call: Call, path: str, result: Node) -> None:
     modules: list[object] = []
     hit = a.rulebook.computed
     pool = a.solver.make(Some.OUTSIDE)
-    if not call.unit.dead:
+    if not call.unit.dead and a.passes:
         for node in arguments:
             a.solver.link(node, pool)
     # Most functions return something new, whatever the list was that they got.
     dropped = Text if path.startswith(_PASSING_ON) else Text | Box | Instance
 
     def react(atom: object) -> None:
+        if not a.passes and modules and isinstance(atom, Function):
+            raise TooIntricate
         if isinstance(atom, Function):
             # `map(lambda m: m.autograd, [torch])`
-            for parameter in atom.positional:
+            for parameter in atom.positional if a.passes else ():
                 a.solver.link(pool, parameter)
             a.solver.link(atom.returns, result)
             if not keeps:
@@ -385,7 +388,7 @@ def _wraps(a: Analysis, call: Call, path: str, result: Node) -> None:
 def _first(a: Analysis, call: Call, path: str, result: Node) -> None:
     """next, min, max: one of the elements, or one of the arguments."""
     for node, _ in call.positional:
-        calls.operate(a, call, node, result)
+        calls.operate(a, call, node, ITERATION, result)
         a.solver.link(calls.element(a, node), result)
     _call_back(a, call, path, result)
 

@@ -36,6 +36,7 @@ def make_function(
         function.decorated = bool(node.decorator_list)
         function.is_property = any(_is_property(d) for d in node.decorator_list)
     arguments = node.args
+    graded = reader.scope.kind is Kind.MODULE and _named(node) in a.graded
     ordered = [*arguments.posonlyargs, *arguments.args]
     for argument in [*ordered, *arguments.kwonlyargs]:
         variable = scope.variables.setdefault(argument.arg, Node())
@@ -43,7 +44,8 @@ def make_function(
         if argument in ordered:
             function.positional.append(variable)
         function.named[argument.arg] = variable
-        a.solver.add(variable, Some.OUTSIDE)
+        given = graded and not _names_a_class(reader, argument.annotation)
+        a.solver.add(variable, Some.TENSOR if given else Some.OUTSIDE)
         a.graph.parameters.add(variable)
     for extra, several in ((arguments.vararg, False), (arguments.kwarg, True)):
         if extra is not None:
@@ -73,6 +75,13 @@ def make_function(
     a.solver.listen(function.returns, carried)
     a.pending.append(function)
     return function
+
+
+def _names_a_class(reader: Reader, annotation: ast.expr | None) -> bool:
+    """Whether an annotation names a class of the student: then it isn't about tensors."""
+    names = [n.id for n in ast.walk(annotation) if isinstance(n, ast.Name)] if annotation else []
+    classes = {n.name for n in reader.unit.file.tree.body if isinstance(n, ast.ClassDef)}
+    return not classes.isdisjoint(names)
 
 
 def _is_property(decorator: ast.expr) -> bool:

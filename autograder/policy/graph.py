@@ -14,9 +14,9 @@ from autograder.policy.values import (
     Class,
     Forbidden,
     Function,
-    Inside,
     Instance,
     Maker,
+    Many,
     Partial,
     Product,
     Super,
@@ -95,8 +95,9 @@ class Graph:
                 continue
             push(self._edges.get(item, ()))
             push(_holds(item))
-            if isinstance(item, Inside):
+            if isinstance(item, Node) and item not in self.parameters:
                 # What a parameter holds depends on the caller, who is asked instead.
+                push(node for node in item.sources if node not in self.parameters)
                 push(node for node in item.arguments if node not in self.parameters)
             for name in self._asked.get(item, ()):
                 if name not in asked:
@@ -138,6 +139,8 @@ def _holds(item: object) -> Iterable[object]:
         return (item.contents,)
     if isinstance(item, BoxMethod):
         return (item.box,)
+    if isinstance(item, Many):
+        return item.members
     if isinstance(item, Maker):
         return (item.record,)
     if isinstance(item, Bound):

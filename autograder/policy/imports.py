@@ -41,7 +41,7 @@ def _import(reader: Reader, node: ast.Import, alias: ast.alias) -> None:
         a.solver.add(variable, Some.OUTSIDE)
         return
     hit = a.rulebook.module(path) or a.rulebook.name(path)
-    if hit is not None:
+    if hit is not None and not a.rulebook.leads_to_allowed(path):
         a.commit(reader.unit, hit, path, node, written)
         if alias.asname:
             a.solver.add(variable, Forbidden(a.site(reader.unit, hit, path, node)))
@@ -84,6 +84,9 @@ def _from_outside(
     written = f"from {node.module} import {alias.name}"
     by_module = a.rulebook.module(path) or a.rulebook.module(full)
     by_name = by_module or a.rulebook.name(full)
+    excepted = by_module is None and a.rulebook.excepted(full)
+    if excepted or a.rulebook.leads_to_allowed(full):
+        by_name = None
     if by_name is None:
         a.solver.add(variable, External(full))
     elif by_module is not None:

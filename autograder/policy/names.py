@@ -50,7 +50,7 @@ def canonical(path: str) -> str:
     first = _SYNONYMS.get(parts[0], parts[0])
     found = [first]
     for part in parts[1:]:
-        if found[0] == "torch" and part in _TORCH_SYNONYMS and len(found) <= 4:
+        if found[0] == "torch" and part in _TORCH_SYNONYMS and _is_module_path(found):
             found = _TORCH_SYNONYMS[part].split(".")
             continue
         name = _SYNONYMS.get(part, part)
@@ -61,3 +61,8 @@ def canonical(path: str) -> str:
         elif part != "__call__":
             found.append(part)
     return ".".join(found)
+
+
+def _is_module_path(found: list[str]) -> bool:
+    """Whether a path is deep enough for an alias: torch.dist is a distance, and Tensor.dist too."""
+    return len(found) > 1 and "Tensor" not in found[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import translate
 
@@ -74,7 +74,7 @@ class Rulebook:
 
     def __init__(self, policy: Policy) -> None:
         self._entries = list(_entries(policy))
-        self._allow = _globs(policy.allow)
+        self._allow = _globs(tuple(g for name in policy.allow for g in (name, f"{name}.*")))
         self._packages = frozenset((*policy.packages, *HINT_PACKAGES))
         self._evasion = "no-evasion" in policy.rules
         self._numerical = "no-autodiff" in policy.rules
@@ -94,9 +94,10 @@ class Rulebook:
             for keyword in entry.ban.keywords:
                 pattern = re.compile(translate(keyword.callee))
                 self._keywords.setdefault(keyword.name, []).append((keyword, pattern, entry.hit))
-        self._exceptions = tuple(
-            name for rule in policy.rules for name in RULES[rule].allowed
-        ) + tuple(policy.allow)
+        self._allowed = tuple(policy.allow)
+        self._excepted = _globs(
+            (*(name for rule in policy.rules for name in RULES[rule].allowed), *policy.allow)
+        )
 
     @property
     def computed(self) -> Hit | None:
@@ -134,11 +135,18 @@ class Rulebook:
 
     def excepted(self, path: str) -> bool:
         """Whether `path` is allowed although what it is part of is not."""
-        return any(re.fullmatch(translate(glob), path) for glob in self._exceptions)
+        return self._excepted is not None and self._excepted.fullmatch(path) is not None
+
+    def leads_to_allowed(self, path: str) -> bool:
+        """Whether the config allows something within the module `path`."""
+        return any(name.startswith(f"{path}.") for name in self._allowed)
 
     def module(self, path: str) -> Hit | None:
         """Whether importing something from the module `path` is forbidden by itself."""
         if self._allow is not None and self._allow.fullmatch(path):
+            return None
+        if self.leads_to_allowed(path):
+            # Something in it is allowed, so it can't be refused as a whole.
             return None
         for entry in self._entries:
             if entry.contains(path):
@@ -178,9 +186,9 @@ class Rulebook:
         return None
 
     @property
-    def keywords(self) -> Iterable[str]:
+    def keywords(self) -> Collection[object]:
         """All keywords that some call may not have."""
-        return self._keywords
+        return self._keywords.keys()
 
 
 def _entries(policy: Policy) -> Iterator[_Entry]:

@@ -15,9 +15,6 @@ __all__ = ["Node", "Solver", "TooIntricate"]
 Atom = object
 React = Callable[[Atom], None]
 
-# Solutions need 2,000 to 25,000 steps. Twice this takes about two seconds.
-BUDGET = 600_000
-
 
 class TooIntricate(Exception):
     """The flow of values takes more steps than any honest file needs."""
@@ -26,9 +23,12 @@ class TooIntricate(Exception):
 class Node:
     """A place that holds values: a variable, an attribute, the result of an expression."""
 
-    __slots__ = ("atoms", "counts", "reactions", "targets")
+    __slots__ = ("arguments", "atoms", "counts", "reactions", "sources", "targets")
 
     def __init__(self) -> None:
+        # Of the result of a call: what went into it. `make(op)` may return what calls op.
+        self.arguments: list[Node] = []
+        self.sources: list[Node] = []
         self.counts: dict[type, int] = {}
         self.atoms: set[Atom] = set()
         # In order, and each once: operators on objects ask for the same link again and again.
@@ -44,7 +44,7 @@ class Solver:
     """
 
     def __init__(
-        self, bounds: Mapping[type, tuple[int, Callable[[Atom], Atom]]], budget: int = BUDGET
+        self, bounds: Mapping[type, tuple[int, Callable[[Atom], Atom]]], budget: int
     ) -> None:
         self._queue: deque[tuple[Node, Atom]] = deque()
         self._bounds = bounds
@@ -73,6 +73,7 @@ class Solver:
         if source is target or target in source.targets:
             return
         source.targets[target] = None
+        target.sources.append(source)
         self.add(target, *source.atoms)
 
     def listen(self, node: Node, react: React) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import ast
 
-__all__ = ["spell"]
+__all__ = ["printable", "spell"]
 
 _MOST = 48
 
 
 def spell(node: ast.AST) -> str:
-    """The code of `node` on one line, shortened to its outline; plain ASCII, whatever it holds."""
-    text = _outline(node, 0)
-    plain = text.encode("ascii", "backslashreplace").decode()
-    return plain if len(plain) <= _MOST else f"{plain[:_MOST]}…"
+    """The code of `node` on one line, shortened to its outline."""
+    text = printable(_outline(node, 0))
+    return text if len(text) <= _MOST else f"{text[:_MOST]}…"
+
+
+def printable(text: str) -> str:
+    """`text` without what could garble a line: control characters, changes of direction."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _outline(node: ast.AST, depth: int) -> str:

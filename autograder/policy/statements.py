@@ -10,6 +10,7 @@ from autograder.policy.attributes import Place, find_member, load
 from autograder.policy.expressions import Reader
 from autograder.policy.functions import make_class, make_function
 from autograder.policy.graph import ANY
+from autograder.policy.hooks import ENTER
 from autograder.policy.imports import read_import
 from autograder.policy.scopes import Kind, Scope, bindings_of, is_main_guard
 from autograder.policy.solver import Node
@@ -91,7 +92,8 @@ class Statements:
                 self.block(reader, node.orelse)
             case ast.With(items=items) | ast.AsyncWith(items=items):
                 for item in items:
-                    manager = reader.iterate(item.context_expr, reader.read(item.context_expr))
+                    made = reader.read(item.context_expr)
+                    manager = reader.iterate(item.context_expr, made, ENTER)
                     if item.optional_vars is not None:
                         reader.assign(item.optional_vars, manager)
                 self.block(reader, node.body)

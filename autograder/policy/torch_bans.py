@@ -37,6 +37,9 @@ NO_AUTODIFF = RuleGroup(
                 # log |f'(x)|, the derivative of every activation function, ready made.
                 "torch.distributions.*Transform*",
                 "torch.distributions.transforms.*",
+                "torch.distributions.dirichlet.Function",
+                "torch.distributions.dirichlet.once_differentiable",
+                "torch.distributions.exp_family*",
                 "numpy.gradient",
                 "numpy.polyder",
                 "numpy.polynomial.*der",
@@ -79,13 +82,18 @@ NO_AUTODIFF = RuleGroup(
             why="is a ready-made layer, loss or helper with its gradient built in; build it from "
             "plain tensor operations",
             modules=("torch.nn", "torch.ao", "torch.quantization"),
-            names=("torch.ParameterDict", "torch.ModuleDict", "torch.BufferDict"),
+            names=(
+                "torch.ParameterDict",
+                "torch.ModuleDict",
+                "torch.BufferDict",
+                "torch.distributions.*.binary_cross_entropy*",
+            ),
             tripwires=("torch.nn.functional.*", "torch.nn.Module", "torch.nn.Parameter"),
         ),
         Ban(
             why="is a ready-made optimizer; write the update out yourself",
             modules=("torch.optim",),
-            names=("torch._fused_ada*", "torch._fused_sgd*"),
+            names=("torch._fused_ada*", "torch._fused_sgd*", "torch.profiler.*Optimizer"),
             tripwires=(
                 "torch.optim.Optimizer",
                 "torch._fused_adam_",
@@ -124,7 +132,14 @@ NO_AUTODIFF = RuleGroup(
         Ban(
             why="is the machinery behind torch, where everything forbidden has a second name; "
             "use torch's public functions",
-            modules=("torch._C", "torch.ops", "torch._ops", "torch.library", "torch.classes"),
+            modules=(
+                "torch._C",
+                "torch._VF",
+                "torch.ops",
+                "torch._ops",
+                "torch.library",
+                "torch.classes",
+            ),
             names=("torch.cpp", "torch.quantized_gru", "torch.quantized_lstm"),
         ),
     ),

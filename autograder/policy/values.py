@@ -27,9 +27,9 @@ __all__ = [
     "Forbidden",
     "Function",
     "Getter",
-    "Inside",
     "Instance",
     "Maker",
+    "Many",
     "Module",
     "Partial",
     "Product",
@@ -148,6 +148,7 @@ class Class:
     fields: dict[str, Node] = field(default_factory=dict)
     generic: Instance | None = None
     instances: int = 0
+    inherited: dict[str, Node] = field(default_factory=dict)
     metaclass: Node | None = None
 
 
@@ -194,7 +195,6 @@ class Call:
     positional: list[tuple[Node, bool]] = field(default_factory=list)
     named: list[tuple[str | None, Node]] = field(default_factory=list)
     silent: bool = False
-    inside: Node | None = None
 
     def everything(self) -> list[Node]:
         """All arguments, in any position."""
@@ -202,10 +202,10 @@ class Call:
 
 
 @dataclass(eq=False, slots=True)
-class Inside:
-    """The arguments of a call, as part of its result: `make(op)` may return what calls op."""
+class Many:
+    """Atoms that are too many to be told apart."""
 
-    arguments: list[Node]
+    members: set[object] = field(default_factory=set)
 
 
 @dataclass(eq=False, slots=True)

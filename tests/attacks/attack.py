@@ -12,11 +12,14 @@ __all__ = ["Attack", "attack"]
 WRONG = {Outcome.FAILED, Outcome.RAISED, Outcome.CRASHED, Outcome.TIMED_OUT}
 WRONG |= {Outcome.OUT_OF_MEMORY, Outcome.FORBIDDEN}
 
+HONEST_PART = ("gradients", "linear_in_upstream")
+
 
 @dataclass(frozen=True)
 class Attack:
     """`body` is the hostile function's; it never answers rightly unless the attack succeeds.
 
+    The honest `matmul_backward` earns the checks in `earns`, and more is never earned.
     `outcomes` are the ways in which its first check may end, `words` must be in what is said.
     """
 
@@ -26,6 +29,7 @@ class Attack:
     outcomes: frozenset[Outcome]
     words: str = ""
     module: str = ""
+    earns: tuple[str, ...] = HONEST_PART
 
     def source(self, solution: str) -> str:
         """The submission: the solution with a hostile matmul."""
@@ -40,6 +44,7 @@ def attack(
     *outcomes: Outcome,
     words: str = "",
     module: str = "",
+    earns: tuple[str, ...] = HONEST_PART,
 ) -> Attack:
     """An attack that may end in any wrong outcome, unless some are named."""
-    return Attack(name, category, body, frozenset(outcomes or WRONG), words, module)
+    return Attack(name, category, body, frozenset(outcomes or WRONG), words, module, earns)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .attack import Attack, attack
-
 from autograder.outcome import Outcome
+
+from .attack import Attack, attack
 
 __all__ = ["ATTACKS"]
 
@@ -67,8 +67,7 @@ READING = [
         tell(modules, texts)
         """, RAISED, words="[] []", module=TELL),
     attack("imports the grader", "read", """
-        import autograder.suites
-        tell(autograder.__file__)
+        tell(__import__("autograder.suites").__file__)
         """, RAISED, Outcome.FORBIDDEN, words="autograder", module=TELL),
     attack("walks up the stack", "read", """
         import sys
@@ -162,19 +161,6 @@ FORGING = [
         while True:
             pass
         """),
-    attack("answers twice", "forge", """
-        import os, threading
-        def again():
-            import time
-            time.sleep(0.05)
-            for fd in range(3, 64):
-                try:
-                    os.write(fd, b'{"id": 1}')
-                except OSError:
-                    pass
-        threading.Thread(target=again, daemon=True).start()
-        return None
-        """),
     attack("an exception that can't be shown", "forge", """
         class Evil(Exception):
             def __str__(self):
@@ -242,7 +228,8 @@ FOOLING = [
     attack("a boolean", "fool", "return (x @ w) > 0", FAILED, words="dtype"),
     attack("zeros", "fool", "return torch.zeros_like(x @ w)", FAILED),
     attack("half precision inside", "fool", "return (x.half() @ w.half()).to(x.dtype)", FAILED),
-    attack("single precision inside", "fool", "return (x.float() @ w.float()).to(x.dtype)", FAILED),
+    attack("single precision inside", "fool", "return (x.float() @ w.float()).to(x.dtype)", FAILED,
+           earns=("gradients", "linear_in_upstream", "float32")),
     attack("the answer of the call before", "fool", """
         last, state["answer"] = state.get("answer"), x @ w
         return x @ w if last is None else last

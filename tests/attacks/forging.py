@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .tactic import EVERYTHING, Tactic
-
 from autograder.outcome import Outcome
+
+from .tactic import EVERYTHING, Tactic
 
 __all__ = ["TACTICS"]
 

@@ -10,10 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from .attack import Attack
-from .catalogue import ATTACKS
-from .forging import TACTICS
-from .tactic import Tactic
 
 from autograder.assignment import Assignment
 from autograder.grade import Grader
@@ -22,10 +18,14 @@ from autograder.reports.gradescope import gradescope
 from autograder.result import CheckResult, ExerciseResult, Result, Status
 from autograder.submission import Submission
 
-_UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+from .attack import Attack
+from .catalogue import ATTACKS
+from .forging import TACTICS
+from .tactic import Tactic
 
-# What `matmul_backward`, which the catalogue's attacks leave as it is, earns by itself.
-HONEST_PART = {"gradients", "linear_in_upstream"}
+_UNPRINTABLE = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 
 
 @pytest.fixture
@@ -50,14 +50,14 @@ def test_the_sandbox_alone_holds(
     source = attack.source(solution).replace("@STAFF@", str(staff_file))
     result = judged(unguarded, source, "matmul", canary)
     matmul = exercise(result, "matmul")
-    assert passed(matmul) == HONEST_PART
-    assert result.score == matmul.score == worth(matmul, HONEST_PART)
+    assert passed(matmul) == set(attack.earns)
+    assert result.score == matmul.score == worth(matmul, set(attack.earns))
     check = first_failed(matmul)
     assert check.outcome in attack.outcomes, check
     assert check.failure is not None
     told = f"{check.failure.rationale} {check.failure.expected} {check.failure.actual}"
     assert attack.words.casefold() in told.casefold(), check.failure
-    assert_unharmed(unguarded, solution, "matmul", canary)
+    assert_unharmed(unguarded, solution, "bias", canary)
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
@@ -70,7 +70,7 @@ def test_the_policy_gives_nothing_away_either(
     result = judged(guarded, source, "matmul", canary)
     matmul = exercise(result, "matmul")
     # Stopped before it ran, or run and worth what the sandbox alone made of it.
-    assert passed(matmul) in (set(), HONEST_PART)
+    assert passed(matmul) in (set(), set(attack.earns))
     assert result.score == matmul.score == worth(matmul, passed(matmul))
 
 
@@ -93,7 +93,7 @@ def test_a_forgery_earns_what_its_honest_part_deserves(
 
 def judged(grader: Grader, source: str, name: str, canary: str) -> Result:
     """The result of a submission, after asserting what must hold whatever it did."""
-    descriptors = len(os.listdir("/proc/self/fd"))
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
     before = descendants()
     submission = Submission.from_files({"operators.py": source.encode("utf-8", "surrogatepass")})
     result = grader.grade(submission, only=[name])
@@ -109,7 +109,7 @@ def judged(grader: Grader, source: str, name: str, canary: str) -> Result:
         assert check.score is not None
         assert 0 <= check.score <= check.max_score
     assert wait_until(lambda: descendants() <= before), "it left a process behind"
-    assert wait_until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors + 1)
+    assert wait_until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= descriptors + 1)
     return result
 
 

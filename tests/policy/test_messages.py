@@ -36,11 +36,26 @@ def test_a_message_is_one_readable_line_with_a_place_and_a_next_move() -> None:
 @pytest.mark.parametrize(
     ("source", "place", "name", "advice"),
     [
-        ("import torch\ndef f(x):\n    return torch.autograd.grad", 3, "torch.autograd.grad", "deriv"),
-        ("import torch.nn.functional as F\ndef f(x): return F.relu(x)", 1, "torch.nn", "operations"),
+        (
+            "import torch\ndef f(x):\n    return torch.autograd.grad",
+            3,
+            "torch.autograd.grad",
+            "deriv",
+        ),
+        (
+            "import torch.nn.functional as F\ndef f(x): return F.relu(x)",
+            1,
+            "torch.nn",
+            "operations",
+        ),
         ("import torch\ndef f(x): return torch.nn.ReLU()(x)", 2, "torch.nn.ReLU", "operations"),
         ("def f(x):\n    y = x + 1\n    y.backward()", 3, "backward", "deriv"),
-        ("import torch\ndef f(x): return torch.ones(3, requires_grad=True)", 2, "requires_", "deriv"),
+        (
+            "import torch\ndef f(x): return torch.ones(3, requires_grad=True)",
+            2,
+            "requires_",
+            "deriv",
+        ),
         ("import torch\ndef f(x): return torch.optim.Adam", 2, "torch.optim.Adam", "yourself"),
         ("import torch\n@torch.compile\ndef f(x): return x", 2, "torch.compile", "operations"),
         ("import torch\ndef f(x): return torch.vmap(f)(x)", 2, "torch.vmap", "deriv"),

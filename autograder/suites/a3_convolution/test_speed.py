@@ -18,7 +18,7 @@ from autograder.checks.windows import Axis
 FULL_POINTS_AT = 1 / 3
 # The leanest loops over positions come out at 0.5, an ordinary one with NumPy near 1, and one with
 # torch far above.
-SURELY_A_LOOP = 0.45
+SURELY_A_LOOP = 0.4
 # A process that has just worked hard waits longer for its turn: the first call may well be slow.
 CALLS_IN_A_ROW = 3
 FILTERS = 2
