@@ -21,8 +21,8 @@ from autograder.attempt import Attempt
 from autograder.checks.diagnose import diagnose
 from autograder.config import Exercise
 from autograder.errors import GraderError
-from autograder.policy import PolicyReport, SourceError, check_source, tripwires
 from autograder.outcome import Failure, Outcome
+from autograder.policy import PolicyReport, SourceError, check_source, tripwires
 from autograder.pytest_plugin import CheckSpec, Ending
 from autograder.result import LEFT_OUT, CheckResult, ExerciseResult, Result, Status
 from autograder.sandbox import Isolation, Sandbox, Tripwires, WorkerLimits

@@ -239,6 +239,10 @@ class Reader:
                 keywords=[],
             ):
                 return self.read(value)
+        if _runs_no_text(node) and _is_own_function(self.scope, node.args[0]):
+            for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+                self.read(argument)
+            return a.outside
         callee = self.read(node.func)
         call = Call(node, self.unit)
         if isinstance(node.func, ast.Name):
@@ -403,6 +407,25 @@ class Reader:
                 a.solver.link(value, a.field(atom, ANY))
 
         a.solver.listen(holder, react)
+
+
+def _runs_no_text(node: ast.Call) -> bool:
+    """Whether a call may be `timeit.timeit(f, number=3)`: no second text to run."""
+    match node.func:
+        case ast.Name(id=name) | ast.Attribute(value=ast.Name(), attr=name):
+            known = name in ("timeit", "repeat", "Timer")
+            return known and len(node.args) == 1 and all(k.arg in _COUNTS for k in node.keywords)
+    return False
+
+
+_COUNTS = ("number", "repeat", "timer", "globals")
+
+
+def _is_own_function(scope: Scope, node: ast.expr) -> bool:
+    if isinstance(node, ast.Name):
+        found = scope.find(node.id)
+        return found is not None and any(isinstance(atom, Function) for atom in found[1].atoms)
+    return isinstance(node, ast.Lambda)
 
 
 def _bounds(node: ast.Slice) -> list[int | None] | None:

@@ -32,14 +32,48 @@ __all__ = ["call_external"]
 # Return plain data, whatever they get.
 _PURE = frozenset(
     f"builtins.{name}"
-    for name in "abs all any ascii bin bool bytearray bytes callable chr complex dir divmod float "
-    "format hasattr hash help hex id input int isinstance issubclass len oct open ord pow print "
-    "range repr round str sum".split()
+    for name in [
+        "abs",
+        "all",
+        "any",
+        "ascii",
+        "bin",
+        "bool",
+        "bytearray",
+        "bytes",
+        "callable",
+        "chr",
+        "complex",
+        "dir",
+        "divmod",
+        "float",
+        "format",
+        "hasattr",
+        "hash",
+        "help",
+        "hex",
+        "id",
+        "input",
+        "int",
+        "isinstance",
+        "issubclass",
+        "len",
+        "oct",
+        "open",
+        "ord",
+        "pow",
+        "print",
+        "range",
+        "repr",
+        "round",
+        "str",
+        "sum",
+    ]
 )
 
 _CONTAINERS = frozenset(
-    [f"builtins.{name}" for name in "dict frozenset list set tuple".split()]
-    + [f"collections.{n}" for n in "ChainMap Counter OrderedDict defaultdict deque".split()]
+    [f"builtins.{name}" for name in ["dict", "frozenset", "list", "set", "tuple"]]
+    + [f"collections.{n}" for n in ["ChainMap", "Counter", "OrderedDict", "defaultdict", "deque"]]
     + ["types.MappingProxyType", "builtins.enumerate", "builtins.zip", "builtins.reversed"]
     + ["builtins.map", "builtins.filter", "builtins.sorted", "builtins.iter"]
 )

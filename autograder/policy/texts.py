@@ -10,8 +10,27 @@ __all__ = ["METHODS", "Known", "concatenate", "interpolate", "is_name_like", "me
 _MOST = 200
 
 METHODS = frozenset(
-    "capitalize casefold decode encode format format_map hex join lower lstrip removeprefix "
-    "removesuffix replace rstrip strip swapcase title translate upper".split()
+    [
+        "capitalize",
+        "casefold",
+        "decode",
+        "encode",
+        "format",
+        "format_map",
+        "hex",
+        "join",
+        "lower",
+        "lstrip",
+        "removeprefix",
+        "removesuffix",
+        "replace",
+        "rstrip",
+        "strip",
+        "swapcase",
+        "title",
+        "translate",
+        "upper",
+    ]
 )
 
 Known = str | bytes

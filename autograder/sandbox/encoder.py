@@ -19,7 +19,7 @@ _COPY_BELOW = 1 << 16
 """Up to this many bytes a copy is cheaper than a view that must be kept alive."""
 
 
-class Unsupported(Exception):  # noqa: N818  (it says what a value is, not what went wrong)
+class Unsupported(Exception):
     """A value that can't travel; the text says what it is, where, and what to return instead."""
 
 

@@ -5,8 +5,9 @@ adjoint) keep each idea down to the one line in which it is wrong.
 """
 
 import torch
-from autograder.misconceptions import misconception
 from convolution import _add_windows, _output_size, _reach, _windows, pair
+
+from autograder.misconceptions import misconception
 
 # --- im2col -----------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ def load(sandbox: Sandbox) -> Iterator[Load]:
         yield load
 
 
-class opened:  # noqa: N801  (used as a function)
+class opened:
     """`load` for any sandbox; closes its workers in the end."""
 
     def __init__(self, sandbox: Sandbox) -> None:

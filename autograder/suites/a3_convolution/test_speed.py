@@ -119,9 +119,9 @@ class SpeedChecks:
         generator = torch.Generator().manual_seed(current_run().seed % 2**63)
         # The first calls of a function may be watched, and are slower then.
         self.timed_calls(student, WARM_UP, generator)
-        first = [self.check_scene(student, scene, generator) for scene in SCENES][0]
+        times = [self.check_scene(student, scene, generator) for scene in SCENES]
         tensors = self.inputs(SCENES[0], generator)
-        return first, min(seconds(lambda: self.truth(SCENES[0], *tensors)) for _ in range(5))
+        return times[0], min(seconds(lambda: self.truth(SCENES[0], *tensors)) for _ in range(5))
 
     def check_scene(self, student, scene, generator):
         tensors = self.inputs(scene, generator)
