@@ -9,29 +9,11 @@ __all__ = ["METHODS", "Known", "concatenate", "interpolate", "is_name_like", "me
 # Longer results aren't names of anything.
 _MOST = 200
 
-METHODS = frozenset(
-    [
-        "capitalize",
-        "casefold",
-        "decode",
-        "encode",
-        "format",
-        "format_map",
-        "hex",
-        "join",
-        "lower",
-        "lstrip",
-        "removeprefix",
-        "removesuffix",
-        "replace",
-        "rstrip",
-        "strip",
-        "swapcase",
-        "title",
-        "translate",
-        "upper",
-    ]
-)
+_PURE_METHODS = """
+    capitalize casefold decode encode format format_map hex join lower lstrip removeprefix
+    removesuffix replace rstrip strip swapcase title translate upper
+"""
+METHODS = frozenset(_PURE_METHODS.split())
 
 Known = str | bytes
 

@@ -8,7 +8,11 @@ import pytest
 
 from .conftest import Policy, Snippet, all_of, check, reached, snippets
 
-EVASIONS = [*snippets("evasions_by_alias"), *snippets("evasions_by_machinery")]
+EVASIONS = [
+    snippet
+    for ways in ("alias", "machinery", "detour")
+    for snippet in snippets(f"evasions_by_{ways}")
+]
 
 
 def faults(snippet: Snippet) -> list[str]:
