@@ -21,11 +21,11 @@ from autograder.policy.hooks import (
     SUBSCRIPT,
     of_operator,
 )
-from autograder.policy.scopes import Comprehension, Kind, Scope
+from autograder.policy.names import canonical
+from autograder.policy.scopes import BUILTINS, Comprehension, Kind, Scope
 from autograder.policy.solver import Node
 from autograder.policy.units import Unit
-from autograder.policy.values import Box, Call, Class, Function, Instance, Some, Text
-from autograder.policy.variables import read_name
+from autograder.policy.values import Box, Call, Class, External, Function, Instance, Some, Text
 
 __all__ = ["Reader"]
 
@@ -45,7 +45,7 @@ class Reader:
             case None:
                 return a.outside
             case ast.Name():
-                return read_name(self, node)
+                return self._name(node)
             case ast.Constant(value=value):
                 return self._constant(value)
             case ast.Attribute():
@@ -127,7 +127,70 @@ class Reader:
             case _:
                 self.read(node)
 
-    # --- constants, attributes and calls ----------------------------------------------------------
+    # --- names ---------------------------------------------------------------------------------
+
+    def _name(self, node: ast.Name) -> Node:
+        a, name = self.a, node.id
+        found = self.scope.find(name)
+        if found is None:
+            return self._unbound(node)
+        scope, variable = found
+        elsewhere = [scope for scope in (self.scope, scope) if scope.kind is Kind.CLASS]
+        result = variable
+        if not self.unit.importing and self._is_shared(scope, name):
+            a.graph.edge(self.unit.owner, variable)
+        for path in scope.imported.get(name, ()):
+            hit = a.rulebook.name(canonical(path))
+            if hit is not None:
+                result = a.solver.make(sources=[result])
+                a.forbid(self.unit, hit, canonical(path), node, result)
+        if elsewhere or (
+            scope.kind in (Kind.MODULE, Kind.DEAD) and not self._is_certain(scope, node)
+        ):
+            outer = scope.parent.find(name) if elsewhere and scope.parent else None
+            if outer is not None:
+                result = a.solver.make(sources=[result, outer[1]])
+            elif self._paths(node.id):
+                result = a.solver.make(sources=[result, self._unbound(node)])
+        return result
+
+    def _is_shared(self, scope: Scope, name: str) -> bool:
+        """Whether a variable outlives the call: a global, or what an enclosing function keeps."""
+        if name in scope.parameters or scope.kind in (Kind.CLASS, Kind.COMPREHENSION):
+            return False
+        owner = self.unit.owner
+        return not (isinstance(owner, Function) and owner.scope is scope)
+
+    def _is_certain(self, scope: Scope, node: ast.Name) -> bool:
+        """Whether a global name surely means the student's own, not a built-in or starred one."""
+        first = scope.first_bound.get(node.id)
+        if first is None or (self.unit.importing and node.lineno < first):
+            return False
+        last = scope.last_bound.get(node.id, first)
+        return all(line <= last for _, line in scope.stars)
+
+    def _unbound(self, node: ast.Name) -> Node:
+        """A name that the student doesn't bind: a built-in, or from a starred import."""
+        a = self.a
+        result = Node()
+        paths = self._paths(node.id)
+        for path in map(canonical, paths):
+            hit = a.rulebook.name(path)
+            if hit is not None:
+                a.forbid(self.unit, hit, path.removeprefix("builtins."), node, result)
+            else:
+                a.solver.add(result, External(path))
+        attribute = a.rulebook.attribute(node.id)
+        if attribute is not None and not paths:
+            a.forbid(self.unit, attribute, node.id, node, result)
+        if not paths:
+            a.solver.add(result, Some.OUTSIDE)
+        return result
+
+    def _paths(self, name: str) -> list[str]:
+        """What a name that the student doesn't bind may be."""
+        paths = [f"{module}.{name}" for module, _ in self.scope.module.stars]
+        return [*paths, f"builtins.{name}"] if name in BUILTINS else paths
 
     def _constant(self, value: object) -> Node:
         match value:
@@ -139,6 +202,8 @@ class Reader:
                 return self.a.solver.make(Text(value))
             case _:
                 return self.a.outside
+
+    # --- attributes and calls ------------------------------------------------------------------
 
     def _attribute(self, node: ast.Attribute, after: str, *, compared: bool = False) -> Node:
         value = node.value
@@ -174,10 +239,6 @@ class Reader:
                 keywords=[],
             ):
                 return self.read(value)
-        if _runs_no_text(node) and _is_own_function(self.scope, node.args[0]):
-            for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
-                self.read(argument)
-            return a.outside
         callee = self.read(node.func)
         call = Call(node, self.unit)
         if isinstance(node.func, ast.Name):
@@ -342,25 +403,6 @@ class Reader:
                 a.solver.link(value, a.field(atom, ANY))
 
         a.solver.listen(holder, react)
-
-
-def _runs_no_text(node: ast.Call) -> bool:
-    """Whether a call may be `timeit.timeit(f, number=3)`: no second text to run."""
-    match node.func:
-        case ast.Name(id=name) | ast.Attribute(value=ast.Name(), attr=name):
-            known = name in ("timeit", "repeat", "Timer")
-            return known and len(node.args) == 1 and all(k.arg in _COUNTS for k in node.keywords)
-    return False
-
-
-_COUNTS = ("number", "repeat", "timer", "globals")
-
-
-def _is_own_function(scope: Scope, node: ast.expr) -> bool:
-    if isinstance(node, ast.Name):
-        found = scope.find(node.id)
-        return found is not None and any(isinstance(atom, Function) for atom in found[1].atoms)
-    return isinstance(node, ast.Lambda)
 
 
 def _bounds(node: ast.Slice) -> list[int | None] | None:

@@ -9,47 +9,47 @@ __all__ = ["KERNELS_ONLY"]
 # Host code of a kernel deals in integers and shapes, so operators (`m * n`) say nothing. Methods
 # that Python's own types have as well (`add`, `sort`, `sub`, `log`) are left to the tripwires.
 _COMPUTING_METHODS = """
-    abs absolute acos acosh addbmm addcdiv addcmul addmm addmv addr all allclose amax amin
-    aminmax any argmax argmin argsort asin asinh atan atan2 atanh baddbmm bernoulli bincount bmm
-    ceil cholesky clamp clamp_max clamp_min clip copysign corrcoef cos cosh count_nonzero cov
-    cross cummax cummin cumprod cumsum deg2rad det diff digamma dist div divide dot erf erfc
-    erfinv exp exp2 expm1 float_power floor floor_divide fmax fmin fmod frac frexp ger greater
-    greater_equal heaviside histc hypot igamma index_add index_reduce inner inverse isclose kron
-    kthvalue ldexp lerp less less_equal lgamma log10 log1p log2 log_softmax logaddexp logaddexp2
-    logcumsumexp logdet logical_and logical_not logical_or logical_xor logit logsumexp
-    masked_scatter matmul matrix_exp matrix_power max maximum mean median min minimum mm msort
-    mul multiply mv mvlgamma nan_to_num nanmean nanmedian nanquantile nansum neg negative norm
-    not_equal outer pinverse polygamma pow prod quantile rad2deg reciprocal relu remainder
-    renorm rsqrt scatter_add scatter_reduce sgn sigmoid sign sin sinc sinh slogdet smm softmax
-    sqrt square std subtract sum sum_to_size svd tan tanh topk true_divide trunc unique var vdot
-    xlogy
-"""
+    abs absolute acos acosh addbmm addcdiv addcmul addmm addmv addr all allclose amax amin aminmax
+    any argmax argmin argsort asin asinh atan atan2 atanh baddbmm bernoulli bincount bmm ceil
+    cholesky clamp clamp_max clamp_min clip copysign corrcoef cos cosh count_nonzero cov cross
+    cummax cummin cumprod cumsum deg2rad det diff digamma dist div divide dot erf erfc erfinv exp
+    exp2 expm1 float_power floor floor_divide fmax fmin fmod frac frexp ger greater greater_equal
+    heaviside histc hypot igamma index_add index_reduce inner inverse isclose kron kthvalue ldexp
+    lerp less less_equal lgamma log10 log1p log2 log_softmax logaddexp logaddexp2 logcumsumexp
+    logdet logical_and logical_not logical_or logical_xor logit logsumexp masked_scatter matmul
+    matrix_exp matrix_power max maximum mean median min minimum mm msort mul multiply mv mvlgamma
+    nan_to_num nanmean nanmedian nanquantile nansum neg negative norm not_equal outer pinverse
+    polygamma pow prod quantile rad2deg reciprocal relu remainder renorm rsqrt scatter_add
+    scatter_reduce sgn sigmoid sign sin sinc sinh slogdet smm softmax sqrt square std subtract sum
+    sum_to_size svd tan tanh topk true_divide trunc unique var vdot xlogy
+""".split()
 
 _ALLOCATING_VIEWING_COPYING = """
     __version__ version.* Tensor Tensor.* device dtype Size layout memory_format finfo iinfo
-    float float[0-9]* bfloat16 half double int int[0-9]* uint[0-9]* long short bool strided
-    contiguous_format preserve_format channels_last* inf nan pi e empty empty_like empty_strided
-    empty_permuted zeros zeros_like ones ones_like full full_like tensor as_tensor asarray
-    scalar_tensor from_numpy from_dlpack arange clone reshape view_as_real view_as_complex
-    permute transpose t swapaxes swapdims movedim moveaxis squeeze unsqueeze flatten unflatten
-    ravel narrow select chunk split tensor_split unbind as_strided broadcast_to
-    broadcast_tensors broadcast_shapes diagonal atleast_1d atleast_2d cat concat concatenate
-    stack hstack vstack flip roll repeat_interleave tile gather index_select take is_tensor
-    is_floating_point is_complex numel get_device promote_types result_type can_cast typename
-    no_grad enable_grad inference_mode set_grad_enabled manual_seed set_printoptions
-    get_default_dtype backends backends.* cuda cuda.* accelerator accelerator.* testing
-    testing.* types types.* utils utils.data utils.data.* OutOfMemoryError
-"""
+    float float[0-9]* bfloat16 half double int int[0-9]* uint[0-9]* long short bool
+    strided contiguous_format preserve_format channels_last* inf nan pi e
+    empty empty_like empty_strided empty_permuted zeros zeros_like ones ones_like full full_like
+    tensor as_tensor asarray scalar_tensor from_numpy from_dlpack arange clone
+    reshape view_as_real view_as_complex permute transpose t swapaxes swapdims movedim moveaxis
+    squeeze unsqueeze flatten unflatten ravel narrow select chunk split tensor_split unbind
+    as_strided broadcast_to broadcast_tensors broadcast_shapes diagonal atleast_1d atleast_2d
+    cat concat concatenate stack hstack vstack flip roll repeat_interleave tile
+    gather index_select take
+    is_tensor is_floating_point is_complex numel get_device promote_types result_type can_cast
+    typename no_grad enable_grad inference_mode set_grad_enabled manual_seed set_printoptions
+    get_default_dtype backends backends.* cuda cuda.* accelerator accelerator.* testing testing.*
+    types types.* utils utils.data utils.data.* OutOfMemoryError
+""".split()
 
 _COMPUTING_OPERATORS = """
-    abs acos add addbmm addcdiv addcmul addmm addmv addr amax amin aminmax argmax argmin asin
-    atan atan2 baddbmm bmm ceil clamp clamp_max clamp_min convolution cos cosh cumprod cumsum
-    div dot erf erfc exp exp2 expm1 floor floor_divide fmod gelu index_add index_reduce kthvalue
-    lerp linalg_vector_norm log log10 log1p log2 logaddexp logcumsumexp logsumexp max maximum
-    mean median min minimum mm mul mv native_group_norm native_layer_norm neg norm pow prod
-    reciprocal relu remainder rsqrt rsub scatter_add scatter_reduce sigmoid sign silu sin sinh
-    sort sqrt std sub sum tan tanh topk tril triu var var_mean vdot xlogy
-"""
+    abs acos add addbmm addcdiv addcmul addmm addmv addr amax amin aminmax argmax argmin asin atan
+    atan2 baddbmm bmm ceil clamp clamp_max clamp_min convolution cos cosh cumprod cumsum div dot
+    erf erfc exp exp2 expm1 floor floor_divide fmod gelu index_add index_reduce kthvalue lerp
+    linalg_vector_norm log log10 log1p log2 logaddexp logcumsumexp logsumexp max maximum mean
+    median min minimum mm mul mv native_group_norm native_layer_norm neg norm pow prod reciprocal
+    relu remainder rsqrt rsub scatter_add scatter_reduce sigmoid sign silu sin sinh sort sqrt std
+    sub sum tan tanh topk tril triu var var_mean vdot xlogy
+""".split()
 
 KERNELS_ONLY = RuleGroup(
     name="kernels-only",
@@ -58,17 +58,13 @@ KERNELS_ONLY = RuleGroup(
             why="isn't a plain torch function that allocates, views or copies; in this assignment "
             "the kernel does the computing",
             only_in="torch",
-            only=tuple(f"torch.{name}" for name in _ALLOCATING_VIEWING_COPYING.split()),
+            only=tuple(f"torch.{name}" for name in _ALLOCATING_VIEWING_COPYING),
         ),
         Ban(
             why="computes with torch; in this assignment the kernel does the computing",
-            methods=tuple(m for name in _COMPUTING_METHODS.split() for m in (name, f"{name}_")),
+            methods=tuple(m for name in _COMPUTING_METHODS for m in (name, f"{name}_")),
             operators=(
-                *(
-                    f"aten::{o}"
-                    for name in _COMPUTING_OPERATORS.split()
-                    for o in (name, f"{name}_")
-                ),
+                *(f"aten::{o}" for name in _COMPUTING_OPERATORS for o in (name, f"{name}_")),
                 "aten::*softmax*",
                 "aten::*_backward*",
                 "aten::_fused_*",

@@ -8,11 +8,10 @@ __all__ = ["canonical"]
 
 # Modules that others import: `torch.functional.torch` is torch, `dataclasses.sys` is sys.
 # Names that classes and functions have too (`code`, `trace`, `types`) are left out.
-_REACHED_FROM_OTHERS = """
-    torch numpy sys os builtins ctypes importlib inspect pickle copyreg gc marshal subprocess
-    operator functools multiprocessing runpy pkgutil
-"""
-_RESTART = frozenset(_REACHED_FROM_OTHERS.split())
+_RESTART = frozenset(
+    "torch numpy sys os builtins ctypes importlib inspect pickle copyreg gc marshal subprocess "
+    "operator functools multiprocessing runpy pkgutil".split()
+)
 
 _SYNONYMS = {
     "np": "numpy",

@@ -9,11 +9,10 @@ __all__ = ["METHODS", "Known", "concatenate", "interpolate", "is_name_like", "me
 # Longer results aren't names of anything.
 _MOST = 200
 
-_PURE_METHODS = """
-    capitalize casefold decode encode format format_map hex join lower lstrip removeprefix
-    removesuffix replace rstrip strip swapcase title translate upper
-"""
-METHODS = frozenset(_PURE_METHODS.split())
+METHODS = frozenset(
+    "capitalize casefold decode encode format format_map hex join lower lstrip removeprefix "
+    "removesuffix replace rstrip strip swapcase title translate upper".split()
+)
 
 Known = str | bytes
 
