@@ -1,18 +1,43 @@
-"""One submission on its way through a suite: a fresh worker per exercise, and time budgets."""
+"""One submission on its way through a suite: a fresh worker per exercise, and time budgets.
+
+A suite gives every submission the same cases, so what a check will ask is known from the submission
+before. The attempt sends these requests ahead, and takes each reply when the suite makes the call:
+the worker computes while the grader compares. A call that isn't the one expected (as after a wrong
+answer, when hypothesis looks for a smaller input) ends this for the check, and calls go one by one.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from autograder.config import Config, Exercise
 from autograder.errors import SandboxError
 from autograder.outcome import Failure
-from autograder.sandbox import Sandbox, Worker
+from autograder.policy import tripwires
+from autograder.sandbox import Isolation, Sandbox, Tripwires, WorkerLimits
 from autograder.student import Reply, StudentFault, StudentMissing, StudentTimedOut
 
-__all__ = ["Attempt"]
+if TYPE_CHECKING:
+    from autograder.sandbox import Worker
+    from autograder.sandbox.request import Request
+
+__all__ = ["Attempt", "sandbox_for"]
+
+_AHEAD = 32
+"""Requests that may be under way at a time: more would only be wasted by a wrong answer."""
+_SCRIPT_BYTES = 1 << 22
+"""What a check's requests may take up in memory; those beyond are made one by one."""
+_SETTLE_SECONDS = 0.05
+"""How long to wait for replies that nobody needs any more; a new worker takes a third of it."""
+
+
+def sandbox_for(config: Config, isolation: Isolation = Isolation.AUTO) -> Sandbox:
+    """The sandbox in which an assignment's submissions are graded. Imports no torch."""
+    names, operators = tripwires(config.policy)
+    limits = WorkerLimits(memory_mib=config.limits.memory_mib)
+    return Sandbox(isolation, limits, Tripwires(names=names, operators=operators))
 
 
 class Attempt:
@@ -31,18 +56,25 @@ class Attempt:
         self._exercise: Exercise | None = None
         self._spent_on_exercise = 0.0
         self._spent = 0.0
+        self._script: Sequence[Request] = ()
+        self._position = 0
+        self._made: list[Request] | None = None
+        self._made_bytes = 0
+        self.one_by_one = False
 
     def __enter__(self) -> Attempt:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._drop()
+        self._sandbox.end_submission()
 
     def open(self) -> None:
         """Start a worker and import the submission. Raises StudentFault if that fails."""
         if self._worker is None or not self._worker.alive:
             self._drop()
             self._worker = self._sandbox.spawn()
+            self._sandbox.spawn_ahead()
             began = time.perf_counter()
             try:
                 self._status = self._worker.load(
@@ -64,6 +96,19 @@ class Attempt:
         self._exercise = exercise
         self._spent_on_exercise = 0.0
 
+    def begin_check(self, script: Sequence[Request] | None) -> None:
+        """Turn to another check; `script` is what it asked an earlier submission, if known."""
+        self._script = script or ()
+        self._position = 0
+        self._made = [] if script is None else None
+        self._made_bytes = 0
+
+    def end_check(self) -> Sequence[Request] | None:
+        """What the check has asked; None if it had a script."""
+        self._leave_script()
+        made, self._made = self._made, None
+        return made
+
     def call(self, function: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Reply:
         """Call a function of the submission. Raises StudentFault."""
         limits = self._config.limits
@@ -72,6 +117,9 @@ class Attempt:
         )
         if left <= 0:
             raise self._out_of_time()
+        request = _request(function, args, kwargs)
+        if self.one_by_one or not self._expects(request):
+            self._leave_script()
         self.open()
         status = self._status.get(function, "missing")
         if status != "ok":
@@ -80,8 +128,46 @@ class Attempt:
             raise SandboxError("the worker vanished between import and call")
         began = time.perf_counter()
         try:
-            return self._worker.call(function, args, kwargs, timeout=min(limits.call_seconds, left))
+            self._post(self._worker, request)
+            return self._worker.take(timeout=min(limits.call_seconds, left))
         finally:
+            self._count(time.perf_counter() - began)
+
+    def _expects(self, request: Request) -> bool:
+        return self._position < len(self._script) and self._script[self._position] == request
+
+    def _post(self, worker: Worker, request: Request) -> None:
+        """See to it that the request is posted, and the next of the script with it."""
+        posts = [] if worker.waiting else [request]
+        if self._script:
+            known = self._position + max(worker.waiting, 1)
+            if known - self._position <= _AHEAD // 2:
+                for coming in self._script[known : self._position + _AHEAD]:
+                    if self._status.get(coming.function) != "ok":
+                        break
+                    posts.append(coming)
+            self._position += 1
+        if self._made is not None:
+            self._remember(request)
+        if posts:
+            worker.post(posts)
+
+    def _remember(self, request: Request) -> None:
+        if self._made is None:
+            return
+        self._made_bytes += request.size
+        if request.lasting and self._made_bytes <= _SCRIPT_BYTES and not self.one_by_one:
+            self._made.append(request)
+        else:
+            # Only a beginning without gaps is of use.
+            self._made_bytes = _SCRIPT_BYTES
+
+    def _leave_script(self) -> None:
+        """From here on, calls go one by one."""
+        self._script = ()
+        if self._worker is not None and self._worker.waiting:
+            began = time.perf_counter()
+            self._worker.settle(_SETTLE_SECONDS)
             self._count(time.perf_counter() - began)
 
     def _count(self, seconds: float) -> None:
@@ -108,3 +194,10 @@ class Attempt:
         what = "the submission" if whole else "this exercise"
         budget = limits.total_seconds if whole else limits.exercise_seconds
         return StudentTimedOut(f"not run: {what} has used up its {budget:g} seconds")
+
+
+def _request(function: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
+    # Imports torch, which a grader that only starts its sandbox doesn't need yet.
+    from autograder.sandbox.request import Request
+
+    return Request.of(function, args, kwargs)

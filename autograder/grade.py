@@ -6,7 +6,7 @@ import logging
 import platform
 import time
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -17,15 +17,16 @@ import torch
 
 import autograder
 from autograder.assignment import Assignment
-from autograder.attempt import Attempt
+from autograder.attempt import Attempt, sandbox_for
 from autograder.checks.diagnose import diagnose
 from autograder.config import Exercise
 from autograder.errors import GraderError
 from autograder.outcome import Failure, Outcome
-from autograder.policy import PolicyReport, SourceError, check_source, tripwires
+from autograder.policy import PolicyReport, SourceError, check_source
 from autograder.pytest_plugin import CheckSpec, Ending
 from autograder.result import LEFT_OUT, CheckResult, ExerciseResult, Result, Status
-from autograder.sandbox import Isolation, Sandbox, Tripwires, WorkerLimits
+from autograder.sandbox import Isolation, Sandbox
+from autograder.sandbox.request import Request
 from autograder.scoring import gated, maxima, total
 from autograder.student import Backend, InProcess, Student, StudentFault
 from autograder.submission import Submission
@@ -38,27 +39,31 @@ Progress = Callable[[Result], None]
 
 
 class Opened(Backend, Protocol):
-    """A backend that is told which exercise comes next."""
+    """A backend that is told which exercise and which check come next."""
 
     def begin(self, exercise: Exercise) -> None: ...
+    def begin_check(self, script: Sequence[Request] | None) -> None: ...
+    def end_check(self) -> Sequence[Request] | None: ...
 
 
 class Grader:
     """Grades submissions of one assignment, one after another, keeping everything warm.
 
-    Use it as a context manager. `in_process` calls the student's code without any sandbox: for
+    Use it as a context manager. `sandbox` may have been started already (see `sandbox_for`); it is
+    the grader's from then on. `in_process` calls the student's code without any sandbox: for
     benchmarks and for debugging a suite, never for a grade that counts.
     """
 
-    def __init__(self, assignment: Assignment, isolation: Isolation = Isolation.AUTO) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        isolation: Isolation = Isolation.AUTO,
+        *,
+        sandbox: Sandbox | None = None,
+    ) -> None:
         self.assignment = assignment
-        config = assignment.config
-        names, operators = tripwires(config.policy)
-        self._sandbox = Sandbox(
-            isolation,
-            WorkerLimits(memory_mib=config.limits.memory_mib),
-            Tripwires(names=names, operators=operators),
-        )
+        self._sandbox = sandbox or sandbox_for(assignment.config, isolation)
+        self._scripts: dict[str, tuple[int, Sequence[Request]]] = {}
         self._suite = Suite(assignment.suite)
         self._maxima: dict[str, float] = {}
 
@@ -168,16 +173,25 @@ class Grader:
             if blocked is not None:
                 tally.skip(check, blocked)
                 continue
-            ending = self._suite.run(check, student, seed)
+            ending = self._run_check(check, backend, student, seed)
             if ending.outcome is Outcome.GRADER_ERROR:
                 # Bad luck (a full disk, a starved machine) deserves a second try; a bug repeats.
-                ending = self._suite.run(check, student, seed)
+                ending = self._run_check(check, backend, student, seed)
             if ending.failure is not None:
                 ending = replace(ending, failure=self._explained(ending.failure, ending, exercise))
             if ending.outcome is Outcome.FORBIDDEN and ending.failure is not None:
                 tally.forbid(exercise, ending.failure)
                 return
             tally.add(check, ending)
+
+    def _run_check(self, check: CheckSpec, backend: Opened, student: Student, seed: int) -> Ending:
+        known = self._scripts.get(check.id)
+        backend.begin_check(known[1] if known is not None and known[0] == seed else None)
+        ending = self._suite.run(check, student, seed)
+        made = backend.end_check()
+        if made is not None and ending.outcome is Outcome.PASSED:
+            self._scripts[check.id] = (seed, made)
+        return ending
 
     def _explained(self, failure: Failure, ending: Ending, exercise: Exercise) -> Failure:
         """The failure with a hint: of the misconception that the check named, or a diagnosis."""
@@ -196,13 +210,21 @@ class Grader:
 
 
 class _Unsandboxed:
-    """An in-process module as a backend that is told about exercises (and doesn't mind)."""
+    """An in-process module as a backend that is told what comes next (and doesn't mind)."""
+
+    one_by_one = False
 
     def __init__(self, module: InProcess) -> None:
         self.call = module.call
 
     def begin(self, exercise: Exercise) -> None:
         pass
+
+    def begin_check(self, script: Sequence[Request] | None) -> None:
+        pass
+
+    def end_check(self) -> None:
+        return None
 
 
 class _Tally:

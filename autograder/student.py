@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -108,16 +109,22 @@ class Reply:
     """What came back from one call.
 
     `mutated` names the inputs (by position or keyword, as text) whose values, shape or strides
-    the call changed. `seconds` is the duration on the caller's clock.
+    the call changed. `seconds` is the duration on the caller's clock; None for a call that was
+    made ahead of its time, see `Student.timed`.
     """
 
     value: Any
     mutated: tuple[str, ...] = ()
-    seconds: float = 0.0
+    seconds: float | None = None
 
 
 class Backend(Protocol):
-    """Where calls go. Raises `StudentFault` for all that student code can do wrong."""
+    """Where calls go. Raises `StudentFault` for all that student code can do wrong.
+
+    With `one_by_one` no call may begin before it is asked for.
+    """
+
+    one_by_one: bool
 
     def call(self, function: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Reply: ...
 
@@ -175,6 +182,15 @@ class Student:
             self._calls.append(Call(function, args, kwargs, reply.value))
         return reply
 
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Within it every call begins when it is made, and its reply knows its duration."""
+        self._backend.one_by_one = True
+        try:
+            yield
+        finally:
+            self._backend.one_by_one = False
+
     @property
     def calls(self) -> tuple[Call, ...]:
         """The first answered calls of the current check (the evidence for a diagnosis)."""
@@ -188,6 +204,8 @@ class Student:
 
 class InProcess:
     """Calls functions of an already imported module: no sandbox, but breakpoints work."""
+
+    one_by_one = False
 
     def __init__(self, module: ModuleType) -> None:
         self._module = module

@@ -11,6 +11,7 @@ drawn after the parameters that the function names.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -172,6 +173,20 @@ def _differs(left: Any, right: Any) -> bool:
     return bool(left != right)
 
 
+# Hypothesis looks into each new strategy object before it draws from it: half of a draw's time.
+@functools.cache
+def _integers(low: int, high: int) -> st.SearchStrategy[int]:
+    return st.integers(low, high)
+
+
+@functools.cache
+def _booleans(count: int) -> st.SearchStrategy[list[bool]]:
+    return st.lists(st.booleans(), min_size=count, max_size=count)
+
+
+_LAYOUT = st.sampled_from(LAYOUTS)
+
+
 class TensorDrawer:
     """Draws tensors whose dimension names agree within one call."""
 
@@ -186,7 +201,7 @@ class TensorDrawer:
     def generator(self) -> torch.Generator:
         """Where the numbers of this call come from."""
         if self._generator is None:
-            seed = self.draw(st.integers(0, 2**32 - 1))
+            seed = self.draw(_integers(0, 2**32 - 1))
             self._generator = torch.Generator().manual_seed(seed)
         return self._generator
 
@@ -194,7 +209,7 @@ class TensorDrawer:
         """The size of the dimension `name` (at least 1)."""
         if name not in self._sizes:
             low, high = self.variation.sides
-            self._sizes[name] = self.draw(st.integers(low, high))
+            self._sizes[name] = self.draw(_integers(low, high))
         return self._sizes[name]
 
     def leading(self, name: str) -> tuple[int, ...]:
@@ -202,20 +217,20 @@ class TensorDrawer:
         if name not in self._leading:
             low, high = self.variation.sides
             # Not st.lists: it favours short ones, and errors hide in the third dimension.
-            rank = self.draw(st.integers(0, self.variation.leading))
-            shape = [self.draw(st.integers(low, high)) for _ in range(rank)]
+            rank = self.draw(_integers(0, self.variation.leading))
+            shape = [self.draw(_integers(low, high)) for _ in range(rank)]
             if self.variation.empty:
                 shape = shape or [1]
-                shape[self.draw(st.integers(0, len(shape) - 1))] = 0
+                shape[self.draw(_integers(0, len(shape) - 1))] = 0
             self._leading[name] = tuple(shape)
         return self._leading[name]
 
     def broadcast(self, name: str) -> tuple[int, ...]:
         """One version of the leading dimensions `name` that broadcasts with the others."""
         shape = self.leading(name)
-        ones = self.draw(st.lists(st.booleans(), min_size=len(shape), max_size=len(shape)))
+        ones = self.draw(_booleans(len(shape)))
         own = tuple(1 if one else n for one, n in zip(ones, shape, strict=True))
-        return own[self.draw(st.integers(0, len(own))) :]
+        return own[self.draw(_integers(0, len(own))) :]
 
     def shape(self, dims: str) -> tuple[int, ...]:
         """The sizes that a dimension string stands for."""
@@ -242,7 +257,7 @@ class TensorDrawer:
             made = made.to(self.variation.dtype)
         if not self.variation.strided:
             return made
-        return laid_out(made, self.draw(st.sampled_from(LAYOUTS)))
+        return laid_out(made, self.draw(_LAYOUT))
 
 
 def laid_out(tensor: Tensor, layout: str) -> Tensor:

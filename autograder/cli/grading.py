@@ -61,15 +61,19 @@ def grade(
         form = Format.JSON if out.suffix == ".json" else form
     write = _writer(out)
     submission = read_submission(path, config.files, max_bytes=config.limits.submission_kib * 1024)
-    from autograder.grade import Grader
+    from autograder.attempt import sandbox_for
 
-    with Grader(chosen, Isolation(isolation.value)) as grader:
-        result = grader.grade(
-            submission,
-            seed=seed,
-            only=only or None,
-            progress=None if out is None else lambda partial: write(_render(partial, form)),
-        )
+    with sandbox_for(config, Isolation(isolation.value)) as sandbox:
+        # Both processes import torch, at the same time.
+        from autograder.grade import Grader
+
+        with Grader(chosen, sandbox=sandbox) as grader:
+            result = grader.grade(
+                submission,
+                seed=seed,
+                only=only or None,
+                progress=None if out is None else lambda partial: write(_render(partial, form)),
+            )
     write(_render(result, form))
     if result.fault is not None:
         complain(f"grader error: {result.fault}")

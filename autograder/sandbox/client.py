@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
 import threading
@@ -48,6 +49,7 @@ class Sandbox:
         self.tripwires = tripwires
         self._layers: dict[str, str] = {}
         self._zygote: ZygoteProcess | None = None
+        self._spare: socket.socket | None = None
         self._closed = False
         self._lock = threading.RLock()
         self._workers: weakref.WeakSet[Worker] = weakref.WeakSet()
@@ -129,19 +131,56 @@ class Sandbox:
             self._finalizer.detach()
             self._zygote.close()
             self._zygote = None
+            if self._spare is not None:
+                self._spare.close()
+                self._spare = None
 
-    def _spawn(self, zygote: ZygoteProcess) -> Worker:
-        # Imports torch, which a grader that only starts its sandbox doesn't need yet.
-        from .worker_handle import Worker
+    def spawn_ahead(self) -> None:
+        """Have the next worker forked while the current one works; `spawn` will give it out.
 
+        Does nothing if there is one already. What can't be forked now, `spawn` reports.
+        """
+        with self._lock:
+            if self._zygote is not None and self._spare is None and self._zygote.usable:
+                with contextlib.suppress(ZygoteDiedError):
+                    self._order(self._zygote)
+
+    def end_submission(self) -> None:
+        """Say that the next worker is for another submission.
+
+        Where workers share a user, one that waited while student code ran may have been tampered
+        with: it is thrown away.
+        """
+        with self._lock:
+            if self._spare is not None and not self._layers.get("uid", "").startswith("active"):
+                with contextlib.suppress(SandboxError):
+                    self.spawn().close()
+
+    def _order(self, zygote: ZygoteProcess) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            pid, pidfd = zygote.spawn(theirs)
+            zygote.order_worker(theirs)
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
+        self._spare = ours
+
+    def _spawn(self, zygote: ZygoteProcess) -> Worker:
+        # Imports torch, which a grader that only starts its sandbox doesn't need yet.
+        from .worker_handle import Worker
+
+        if self._spare is None:
+            self._order(zygote)
+        ours, self._spare = self._spare, None
+        if ours is None:
+            raise SandboxError("the worker that was ordered vanished")
+        try:
+            pid, pidfd = zygote.collect_worker()
+        except BaseException:
+            ours.close()
+            raise
         worker = Worker(zygote, Connection(ours, pid, pidfd, self.limits.reply_mib << 20), pid)
         self._workers.add(worker)
         header = worker.wait_until_ready(_READY_SECONDS)

@@ -1,4 +1,4 @@
-"""The grader's end of a worker's socket: one request, one reply, one deadline.
+"""The grader's end of a worker's socket: requests out, replies in, a deadline for each reply.
 
 The worker on the other end may stall, stop reading, send anything, or die; each ends in an
 exception within the deadline (and its extensions, see `Connection._starved`), in bounded memory.
@@ -6,16 +6,18 @@ exception within the deadline (and its extensions, see `Connection._starved`), i
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import os
 import select
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from .protocol import PREFIX, Buffer, ProtocolError, pack, unpack_header, unpack_prefix
+from .protocol import PREFIX, Buffer, ProtocolError, unpack_header, unpack_prefix
 
 __all__ = ["Connection", "DeadlineError", "HangUpError"]
 
@@ -35,7 +37,11 @@ class HangUpError(Exception):
 
 
 class Connection:
-    """A socket to a worker, and the pidfd that says whether it lives. Owns both."""
+    """A socket to a worker, and the pidfd that says whether it lives. Owns both.
+
+    Frames are queued, and go out as far as the worker takes them, at the latest while a reply is
+    awaited: neither side waits for the other to read first.
+    """
 
     def __init__(self, channel: socket.socket, pid: int, pidfd: int, max_payload: int) -> None:
         channel.setblocking(False)
@@ -44,30 +50,45 @@ class Connection:
         self.pidfd = pidfd
         self._max_payload = max_payload
         self._buffer = memoryview(bytearray(_SMALL_FRAME))
-        self._readable = select.poll()
-        self._readable.register(channel, select.POLLIN)
-        self._readable.register(pidfd, select.POLLIN)
-        self._writable = select.poll()
-        self._writable.register(channel, select.POLLOUT)
-        self._writable.register(pidfd, select.POLLIN)
+        self._begin = self._end = 0
+        self._unsent: deque[memoryview] = deque()
+        self._poll = select.poll()
+        self._poll.register(channel, select.POLLIN)
+        self._poll.register(pidfd, select.POLLIN)
         # clock_gettime(2): the CPU time of another process, CPUCLOCK_SCHED.
         self._cpu_clock = (~pid << 3) | 2
 
-    def exchange(
-        self, header: Mapping[str, Any], chunks: list[Buffer], timeout: float
-    ) -> tuple[dict[str, Any], memoryview]:
-        """Send a request; the reply's header and payload, which is the caller's to keep.
+    def send(self, pieces: Iterable[Buffer]) -> None:
+        """Queue frames, and send what can be sent at once. A dead worker shows in `receive`."""
+        self._unsent.extend(map(memoryview, pieces))
+        self._flush()
 
-        `timeout` is in seconds. Raises DeadlineError, HangUpError or ProtocolError; the worker is
-        of no use after any of them.
+    def receive(self, timeout: float, *, last: bool = True) -> tuple[dict[str, Any], memoryview]:
+        """The next frame's header and payload, which is the caller's to keep.
+
+        `timeout` is in seconds; `last` says that no more frames are due. Raises DeadlineError,
+        HangUpError or ProtocolError; the worker is of no use after any of them.
         """
         deadline = _Deadline(timeout, self._cpu_seconds(), self._starved)
-        self._send(pack(header, chunks), deadline)
-        return self._receive(deadline)
-
-    def receive(self, timeout: float) -> tuple[dict[str, Any], memoryview]:
-        """The next frame. Raises as `exchange` does."""
-        return self._receive(_Deadline(timeout, self._cpu_seconds(), self._starved))
+        self._fill(PREFIX.size, deadline)
+        header_size, payload_size = unpack_prefix(
+            self._buffer[self._begin : self._end], self._max_payload
+        )
+        middle = PREFIX.size + header_size
+        total = middle + payload_size
+        if total <= len(self._buffer):
+            self._fill(total, deadline)
+            view = self._buffer[self._begin : self._begin + total]
+            self._begin += total
+        else:
+            view = self._receive_large(total, deadline)
+        if last and self._begin != self._end:
+            raise ProtocolError("it sent more than one reply")
+        header = unpack_header(view[PREFIX.size : middle])
+        payload = view[middle:]
+        if total <= len(self._buffer):
+            payload = memoryview(bytearray(payload))
+        return header, payload
 
     def close(self) -> None:
         """Close the socket and the pidfd."""
@@ -76,69 +97,74 @@ class Connection:
             os.close(self.pidfd)
             self.pidfd = -1
 
-    def _send(self, pieces: list[Buffer], deadline: _Deadline) -> None:
-        views = [memoryview(piece) for piece in pieces]
-        begin = 0
-        while begin < len(views):
+    def _flush(self) -> None:
+        while self._unsent:
+            pieces = list(itertools.islice(self._unsent, _PIECES))
             try:
-                sent = self._channel.sendmsg(
-                    views[begin : begin + _PIECES], (), socket.MSG_NOSIGNAL
-                )
+                sent = self._channel.sendmsg(pieces, (), socket.MSG_NOSIGNAL)
             except BlockingIOError:
-                self._wait(self._writable, deadline)
+                return
+            except OSError:
+                # It hung up. What it answered before is still to be read.
+                self._unsent.clear()
+                return
+            for piece in pieces:
+                if sent < len(piece):
+                    self._unsent[0] = piece[sent:]
+                    break
+                sent -= len(piece)
+                self._unsent.popleft()
+
+    def _fill(self, count: int, deadline: _Deadline) -> None:
+        """Have at least `count` bytes in the buffer, which must have room for them."""
+        if self._begin + count > len(self._buffer):
+            rest = self._end - self._begin
+            self._buffer[:rest] = self._buffer[self._begin : self._end]
+            self._begin, self._end = 0, rest
+        while self._end - self._begin < count:
+            if self._begin == self._end:
+                self._begin = self._end = 0
+            self._end += self._receive_into(self._buffer[self._end :], deadline)
+
+    def _receive_large(self, total: int, deadline: _Deadline) -> memoryview:
+        # Not a bytearray, whose pages are touched at once: these cost nothing until the worker
+        # really sends what it announced.
+        large = memoryview(mmap.mmap(-1, total))
+        have = self._end - self._begin
+        large[:have] = self._buffer[self._begin : self._end]
+        self._begin = self._end = 0
+        while have < total:
+            have += self._receive_into(large[have:], deadline)
+        return large
+
+    def _receive_into(self, view: memoryview, deadline: _Deadline) -> int:
+        dead = False
+        while True:
+            if self._unsent:
+                self._flush()
+            try:
+                count = self._channel.recv_into(view)
+            except BlockingIOError:
+                if dead:
+                    # It died without another word; a child of its may hold the socket open.
+                    raise HangUpError from None
+                dead = self._wait(deadline)
                 continue
             except OSError as error:
                 raise HangUpError from error
-            while begin < len(views) and sent >= len(views[begin]):
-                sent -= len(views[begin])
-                begin += 1
-            if sent:
-                views[begin] = views[begin][sent:]
-
-    def _receive(self, deadline: _Deadline) -> tuple[dict[str, Any], memoryview]:
-        view = self._buffer
-        have = 0
-        while have < PREFIX.size:
-            have += self._receive_into(view[have:], deadline)
-        header_size, payload_size = unpack_prefix(view, self._max_payload)
-        begin = PREFIX.size + header_size
-        total = begin + payload_size
-        if total > len(view):
-            # Not a bytearray, whose pages are touched at once: these cost nothing until the worker
-            # really sends what it announced.
-            large = memoryview(mmap.mmap(-1, total))
-            large[:have] = view[:have]
-            view = large
-        while have < total:
-            have += self._receive_into(view[have:total], deadline)
-        if have > total:
-            raise ProtocolError("it sent more than one reply")
-        header = unpack_header(view[PREFIX.size : begin])
-        payload = view[begin:total]
-        if view is self._buffer:
-            payload = memoryview(bytearray(payload))
-        return header, payload
-
-    def _receive_into(self, view: memoryview, deadline: _Deadline) -> int:
-        self._wait(self._readable, deadline)
-        try:
-            count = self._channel.recv_into(view)
-        except OSError as error:
-            # Also BlockingIOError: only the pidfd was ready, it died without another word.
-            raise HangUpError from error
-        if count == 0:
-            raise HangUpError
-        return count
-
-    def _wait(self, poll: select.poll, deadline: _Deadline) -> None:
-        while True:
-            ready = poll.poll(deadline.milliseconds_left())
-            if not ready:
-                deadline.extend()
-                continue
-            if poll is self._writable and all(fd == self.pidfd for fd, _ in ready):
+            if count == 0:
                 raise HangUpError
-            return
+            return count
+
+    def _wait(self, deadline: _Deadline) -> bool:
+        """Wait until there is something to do; whether the worker is dead."""
+        wanted = select.POLLIN | select.POLLOUT if self._unsent else select.POLLIN
+        self._poll.modify(self._channel, wanted)
+        while True:
+            ready = self._poll.poll(deadline.milliseconds_left())
+            if ready:
+                return any(descriptor == self.pidfd for descriptor, _ in ready)
+            deadline.extend()
 
     def _cpu_seconds(self) -> float:
         try:

@@ -2,9 +2,10 @@
 
     magic (4) | header length (4) | payload length (8) | header: ASCII JSON object | payload
 
-All lengths are little-endian and checked against a cap before anything is allocated. The two sides
-take turns: one request, one reply, nothing in between. A reply repeats its request's `id`, a random
-number, so that an answer to another question (or one prepared earlier) is noticed.
+All lengths are little-endian and checked against a cap before anything is allocated. Every request
+has one reply, in the order of the requests; the grader may send some ahead. A reply repeats its
+request's `id`, a random number, so that an answer to another question (or one prepared earlier) is
+noticed.
 
 What comes from a worker is hostile. `unpack_prefix` and `unpack_header` raise `ProtocolError` for
 anything but a well-formed frame, and `decoder.Decoder` does the same for what a header describes.
@@ -25,6 +26,7 @@ __all__ = [
     "PREFIX",
     "WORKER_FAILED",
     "ProtocolError",
+    "frame",
     "pack",
     "unpack_header",
     "unpack_prefix",
@@ -62,6 +64,11 @@ def pack(header: Mapping[str, Any], chunks: Sequence[Buffer] = ()) -> list[Buffe
     Raises ProtocolError if the header is larger than the other side would accept.
     """
     text = json.dumps(header, separators=(",", ":"), check_circular=False).encode("ascii")
+    return frame(text, chunks)
+
+
+def frame(text: bytes, chunks: Sequence[Buffer] = ()) -> list[Buffer]:
+    """As `pack`, for a header that is JSON text already."""
     # So that the payload, and each tensor in it, begins at an aligned address of the receiver's.
     text += b" " * (-(PREFIX.size + len(text)) % _ALIGNMENT)
     if len(text) > MAX_HEADER:

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import torch
 
-from . import testimony, tripwires
+from . import kernels, testimony, tripwires
 from .decoder import Decoder
 from .encoder import Encoder, Unsupported
 from .limits import Tripwires, WorkerLimits
@@ -47,24 +47,22 @@ class Channel:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._buffer = bytearray(_SMALL_FRAME)
+        self._buffer = memoryview(bytearray(_SMALL_FRAME))
+        self._begin = self._end = 0
 
     def receive(self) -> tuple[dict[str, Any], Buffer]:
         """The next header and payload. Raises EOFError when the grader has hung up."""
-        have = self._read_some(self._buffer, 0)
-        while have < PREFIX.size:
-            have += self._read_some(self._buffer, have)
-        header_size, payload_size = unpack_prefix(self._buffer, MAX_REQUEST_PAYLOAD)
+        self._fill(PREFIX.size)
+        header_size, payload_size = unpack_prefix(
+            self._buffer[self._begin : self._end], MAX_REQUEST_PAYLOAD
+        )
         total = PREFIX.size + header_size + payload_size
         if total <= len(self._buffer):
-            while have < total:
-                have += self._read_some(self._buffer, have)
-            view = memoryview(bytes(memoryview(self._buffer)[:total]))
+            self._fill(total)
+            view = memoryview(bytes(self._buffer[self._begin : self._begin + total]))
+            self._begin += total
         else:
-            view = memoryview(mmap.mmap(-1, total))
-            view[:have] = memoryview(self._buffer)[:have]
-            while have < total:
-                have += self._read_some(view, have)
+            view = self._receive_large(total)
         header = unpack_header(view[PREFIX.size : PREFIX.size + header_size])
         return header, view[PREFIX.size + header_size :]
 
@@ -78,8 +76,28 @@ class Channel:
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
 
-    def _read_some(self, buffer: bytearray | memoryview, begin: int) -> int:
-        count = os.readv(self._descriptor, [memoryview(buffer)[begin:]])
+    def _fill(self, count: int) -> None:
+        """Have at least `count` bytes in the buffer; the grader may have sent more than one."""
+        if self._begin + count > len(self._buffer):
+            rest = self._end - self._begin
+            self._buffer[:rest] = self._buffer[self._begin : self._end]
+            self._begin, self._end = 0, rest
+        while self._end - self._begin < count:
+            if self._begin == self._end:
+                self._begin = self._end = 0
+            self._end += self._read_some(self._buffer[self._end :])
+
+    def _receive_large(self, total: int) -> memoryview:
+        view = memoryview(mmap.mmap(-1, total))
+        have = self._end - self._begin
+        view[:have] = self._buffer[self._begin : self._end]
+        self._begin = self._end = 0
+        while have < total:
+            have += self._read_some(view[have:])
+        return view
+
+    def _read_some(self, view: memoryview) -> int:
+        count = os.readv(self._descriptor, [view])
         if count == 0:
             raise EOFError
         return count
@@ -212,12 +230,17 @@ class Harness:
             if self._wires.names or self._wires.operators:
                 # A graph that nobody may use would only cost time.
                 stack.enter_context(torch.no_grad())
-            if self._watch is not None:
-                calls = self._calls[name] = self._calls.get(name, 0) + 1
-                if calls <= _WATCHED_CALLS:
-                    stack.enter_context(self._watch)
-            result = function(*args, **kwargs)
-        mutated = [key for key, guard in guards.items() if guard.changed()]
+            if kernels.in_use():
+                around = self._watch or contextlib.nullcontext()
+                where = kernels.device()
+                result, mutated = kernels.call(function, args, kwargs, where=where, around=around)
+            else:
+                if self._watch is not None:
+                    calls = self._calls[name] = self._calls.get(name, 0) + 1
+                    if calls <= _WATCHED_CALLS:
+                        stack.enter_context(self._watch)
+                result = function(*args, **kwargs)
+                mutated = [key for key, guard in guards.items() if guard.changed()]
         encoder = Encoder(
             strided=False,
             max_bytes=self._limits.reply_mib << 20,

@@ -8,6 +8,7 @@ import select
 import signal
 import time
 import weakref
+from collections import deque
 from collections.abc import Mapping, Sequence
 from secrets import randbits
 from types import TracebackType
@@ -19,8 +20,8 @@ from autograder.student import Reply, StudentFault, StudentMissing
 from . import faults
 from .connection import Connection, DeadlineError, HangUpError
 from .decoder import Decoder
-from .encoder import encode_call
-from .protocol import ProtocolError
+from .protocol import Buffer, ProtocolError, pack
+from .request import Request
 from .zygote_process import ZygoteDiedError, ZygoteProcess
 
 __all__ = ["Worker"]
@@ -40,6 +41,7 @@ class Worker:
         self._alive = True
         self._loaded = False
         self._fault: StudentFault | None = None
+        self._waiting: deque[tuple[int, Request, float | None]] = deque()
         # Also when nobody closes us.
         self._release = weakref.finalize(self, _release, zygote, connection, pid)
 
@@ -68,13 +70,16 @@ class Worker:
         if file not in files:
             raise StudentMissing(f"the submission has no file {file}")
         self._places = faults.Places(files)
-        header = {
+        header: dict[str, Any] = {
             "op": "load",
             "files": [[name, len(content)] for name, content in files.items()],
             "module": module,
             "functions": list(functions),
         }
-        reply, payload = self._exchange(header, list(files.values()), timeout)
+        self._require_alive()
+        header["id"] = randbits(52)
+        self._connection.send(pack(header, list(files.values())))
+        reply, payload = self._receive(header["id"], timeout)
         try:
             if reply.get("kind") != "loaded":
                 raise faults.fault_of_import(file, reply, self._places)
@@ -93,23 +98,58 @@ class Worker:
         Raises StudentFault for all that student code can do wrong, TypeError for an argument that
         can't be sent. `timeout` is in seconds; the machine's own slowness may extend it.
         """
-        positional, named, chunks = encode_call(args, kwargs)
-        header = {"op": "call", "function": function, "args": positional, "kwargs": named}
-        began = time.perf_counter()
-        reply, payload = self._exchange(header, chunks, timeout)
-        seconds = time.perf_counter() - began
+        self.post([Request.of(function, args, kwargs)])
+        return self.take(timeout=timeout)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests were posted and not taken yet."""
+        return len(self._waiting)
+
+    def post(self, requests: Sequence[Request]) -> None:
+        """Send requests, to be answered in turn; `take` gives their replies in the same order."""
+        self._require_alive()
+        alone = not self._waiting and len(requests) == 1
+        frames: list[Buffer] = []
+        for request in requests:
+            # Random, so that an answer can't be sent before its question.
+            request_id = randbits(52)
+            began = time.perf_counter() if alone else None
+            self._waiting.append((request_id, request, began))
+            frames += request.frame(request_id)
+        self._connection.send(frames)
+
+    def take(self, *, timeout: float) -> Reply:
+        """The reply to the oldest posted request. Raises as `call` does."""
+        self._require_alive()
+        request_id, request, began = self._waiting.popleft()
+        reply, payload = self._receive(request_id, timeout)
+        seconds = None if began is None else time.perf_counter() - began
         try:
             if reply.get("kind") != "value":
-                raise faults.fault_of_call(function, reply, self._places)
+                raise faults.fault_of_call(request.function, reply, self._places)
             decoder = Decoder(payload, share=True)
             value = decoder.decode(reply.get("value"))
             decoder.finish()
             mutated = reply.get("mutated")
             if mutated:
-                _check_names(mutated, {*map(str, range(len(args))), *kwargs})
+                _check_names(mutated, set(request.inputs))
             return Reply(value, tuple(mutated or ()), seconds)
         except ProtocolError as error:
             raise self._fail(faults.broken_protocol(error)) from None
+
+    def settle(self, timeout: float) -> None:
+        """Drop the replies that nobody will take; close the worker if they take too long."""
+        end = time.monotonic() + timeout
+        while self._alive and self._waiting:
+            left = end - time.monotonic()
+            if left <= 0:
+                self.close()
+                return
+            try:
+                self.take(timeout=left)
+            except StudentFault:
+                continue
 
     def close(self) -> None:
         """Kill the process and whatever it started. Can be called again."""
@@ -140,18 +180,16 @@ class Worker:
             reason = self._zygote.last_words() or f"no answer within {timeout:g} s"
             raise SandboxError(f"a worker couldn't be confined: {reason}") from None
 
-    def _exchange(
-        self, header: dict[str, Any], chunks: list[Any], timeout: float
-    ) -> tuple[dict[str, Any], memoryview]:
+    def _require_alive(self) -> None:
         if not self._alive:
             if self._fault is not None:
                 raise self._fault
             raise SandboxError("this worker is closed")
-        # Random, so that an answer can't be sent before its question.
-        header["id"] = randbits(52)
+
+    def _receive(self, request_id: int, timeout: float) -> tuple[dict[str, Any], memoryview]:
         try:
-            reply, payload = self._connection.exchange(header, chunks, timeout)
-            if reply.get("id") != header["id"]:
+            reply, payload = self._connection.receive(timeout, last=not self._waiting)
+            if reply.get("id") != request_id:
                 raise ProtocolError("it answers another request")
             return reply, payload
         except ProtocolError as error:

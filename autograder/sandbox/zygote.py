@@ -108,6 +108,9 @@ class Zygote:
     def warm_up(self) -> None:
         """Import and touch all that a worker would otherwise load for itself, every time."""
         gc.disable()
+        if not any(map(os.path.exists, _GPU_NODES)):
+            # Triton decides when it is imported whether it compiles kernels or interprets them.
+            os.environ.setdefault("TRITON_INTERPRET", "1")
         for package in self._packages:
             with contextlib.suppress(ImportError):
                 importlib.import_module(package)
@@ -116,6 +119,9 @@ class Zygote:
 
         self._worker = worker
         _exercise_torch(gpu=any(map(os.path.exists, _GPU_NODES)))
+        # Once, and not 5 ms in each worker. After the warm-up, which the tripwires would slow down.
+        packages = {*landlock.TORCH_NEEDS, *self._packages}
+        self._harness = worker.Harness(self._limits, self._tripwires, packages)
         self._plan = confine.prepare(self._plan, self._limits)
         threads = len(list(Path("/proc/self/task").iterdir()))
         if threads != 1:
@@ -197,9 +203,7 @@ class Zygote:
             if os.getppid() != zygote:
                 return  # it died before its death could have been noticed
             self._worker.tidy()
-            packages = {*landlock.TORCH_NEEDS, *self._packages}
-            harness = self._worker.Harness(self._limits, self._tripwires, packages)
-            self._worker.serve(self._worker.Channel(confine.CHANNEL), harness, layers)
+            self._worker.serve(self._worker.Channel(confine.CHANNEL), self._harness, layers)
             code = 0
         except BaseException:
             traceback.print_exc()

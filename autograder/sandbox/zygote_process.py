@@ -56,6 +56,8 @@ class ZygoteProcess:
         self.owner = os.getpid()
         self._ready = False
         self._broken = False
+        self._forking = False
+        self._forked: tuple[dict[str, Any], list[int]] | None = None
         self._scratch = _make_scratch_root() if scratch else None
         config = {**config, "grader": self.owner, "scratch": self._scratch}
         # Not -I: it would also ignore PYTHONHASHSEED, and the environment holds only what we set.
@@ -104,12 +106,21 @@ class ZygoteProcess:
         self._control.settimeout(_ORDER_SECONDS)
         self._ready = True
 
-    def spawn(self, theirs: socket.socket) -> tuple[int, int]:
-        """Fork a worker that serves on `theirs`: its pid and a pidfd.
+    def order_worker(self, theirs: socket.socket) -> None:
+        """Have a worker forked that serves on `theirs`, without waiting for it.
+
+        One at a time: `collect_worker` comes before the next. Raises ZygoteDiedError.
+        """
+        self._forking = True
+        self._send({"op": "spawn"}, [theirs.fileno()])
+
+    def collect_worker(self) -> tuple[int, int]:
+        """The pid and a pidfd of the worker that was ordered.
 
         Raises ZygoteDiedError, or SandboxError if the zygote lives but can't fork.
         """
-        answer, descriptors = self._order({"op": "spawn"}, [theirs.fileno()])
+        answer, descriptors = self._forked or self._receive()
+        self._forking, self._forked = False, None
         if "failed" in answer:
             raise SandboxError(f"the sandbox can't start a worker: {answer['failed']}")
         return answer["pid"], descriptors[0]
@@ -119,7 +130,7 @@ class ZygoteProcess:
 
         Raises ZygoteDiedError.
         """
-        status = self._order({"op": "reap", "pid": pid})[0]["status"]
+        status = self._order({"op": "reap", "pid": pid})["status"]
         return None if status is None else int(status)
 
     def discard(self, pid: int) -> None:
@@ -130,6 +141,10 @@ class ZygoteProcess:
     def close(self) -> None:
         """End the zygote and with it all its workers; force it if it doesn't go by itself."""
         self._control.close()
+        if self._forked is not None:
+            for descriptor in self._forked[1]:
+                os.close(descriptor)
+            self._forked = None
         if os.getpid() != self.owner:
             return
         try:
@@ -151,11 +166,22 @@ class ZygoteProcess:
         lines = tail.decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else ""
 
-    def _order(
-        self, order: Mapping[str, Any], descriptors: list[int] | None = None
-    ) -> tuple[dict[str, Any], list[int]]:
+    def _order(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        if self._forking and self._forked is None:
+            # Answers come in the order of the orders.
+            self._forked = self._receive()
+        self._send(order, [])
+        return self._receive()[0]
+
+    def _send(self, order: Mapping[str, Any], descriptors: list[int]) -> None:
         try:
-            socket.send_fds(self._control, [json.dumps(order).encode()], descriptors or [])
+            socket.send_fds(self._control, [json.dumps(order).encode()], descriptors)
+        except OSError as error:
+            self._broken = True
+            raise ZygoteDiedError(str(error)) from error
+
+    def _receive(self) -> tuple[dict[str, Any], list[int]]:
+        try:
             message, received, _, _ = socket.recv_fds(self._control, _MAX_MESSAGE, 1)
         except OSError as error:
             self._broken = True

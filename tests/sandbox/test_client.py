@@ -246,10 +246,7 @@ def test_only_who_wants_to_run_but_hardly_could_is_starved(
         worker.load({"operators.py": source}, "operators", (), timeout=20)
         connection = worker._connection
         before = connection._cpu_seconds()
-        connection._send(
-            pack({"id": 1, "op": "call", "function": "run", "args": [], "kwargs": {}}),
-            _Deadline(5.0, before, connection._starved),
-        )
+        connection.send(pack({"id": 1, "op": "call", "function": "run", "args": [], "kwargs": {}}))
         wait_until(lambda: connection._starved(before, timeout) is expected)
         # And not only while it was starting.
         time.sleep(0.1)

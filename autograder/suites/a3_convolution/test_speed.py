@@ -137,7 +137,8 @@ class SpeedChecks:
     def timed_calls(self, student, scene, generator):
         """The durations of some calls in a row, each with inputs of its own and a right answer."""
         inputs = [self.inputs(scene, generator) for _ in range(CALLS_IN_A_ROW)]
-        replies = [self.call(student, scene, *tensors) for tensors in inputs]
+        with student.timed():
+            replies = [self.call(student, scene, *tensors) for tensors in inputs]
         for tensors, reply in zip(inputs, replies, strict=True):
             assert_results(
                 reply.value,
