@@ -145,16 +145,21 @@ class Sandbox:
                 with contextlib.suppress(ZygoteDiedError):
                     self._order(self._zygote)
 
+    def discard_spare(self) -> None:
+        """Kill the worker that was forked ahead, if there is one."""
+        with self._lock:
+            if self._spare is not None:
+                with contextlib.suppress(SandboxError):
+                    self.spawn().close()
+
     def end_submission(self) -> None:
         """Say that the next worker is for another submission.
 
         Where workers share a user, one that waited while student code ran may have been tampered
         with: it is thrown away.
         """
-        with self._lock:
-            if self._spare is not None and not self._layers.get("uid", "").startswith("active"):
-                with contextlib.suppress(SandboxError):
-                    self.spawn().close()
+        if not self._layers.get("uid", "").startswith("active"):
+            self.discard_spare()
 
     def _order(self, zygote: ZygoteProcess) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -266,9 +266,8 @@ FRAMES = (
         setup="import gc",
     ),
     _does(
-        "replaces json, struct and os.write under the harness",
-        "json.dumps = lambda *a, **k: '{}'\njson.loads = lambda *a: {}\n"
-        "_os.write = lambda fd, data: len(data)",
+        "replaces json and os.write under the harness",
+        "json.dumps = lambda *a, **k: '{}'\n_os.write = lambda fd, data: len(data)",
         Outcome.TIMED_OUT,
         "gave no answer within",
         setup="import json",

@@ -108,6 +108,8 @@ def judged(grader: Grader, source: str, name: str, canary: str) -> Result:
     for check in exercise(result, name).checks:
         assert check.score is not None
         assert 0 <= check.score <= check.max_score
+    # The next submission's worker waits already; it has met no student code.
+    grader._sandbox.discard_spare()
     assert wait_until(lambda: descendants() <= before), "it left a process behind"
     assert wait_until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= descriptors + 1)
     return result
