@@ -1,12 +1,16 @@
-"""Difference quotients: the one form of numerical differentiation that can't be anything else.
+"""Numerical differentiation, in the forms that can't be anything else.
 
-`(f(x + h) - f(x - h)) / (2 * h)`, its one-sided and stepwise variants, and the complex step
-`f(x + 1j * h).imag / h`. Other ways to write it are caught, if at all, by the accuracy asked for.
+- `(f(x + h) - f(x - h)) / (2 * h)`, its one-sided and stepwise variants;
+- `f(x + e) - f(x - e)` of a function of the file, whatever is divided by: a term of any stencil;
+- the complex step `f(x + 1j * h).imag / h`, and every complex literal.
+
+Other ways to write it are caught, if at all, by the accuracy asked for.
 """
 
 from __future__ import annotations
 
 import ast
+from typing import TypeGuard
 
 from autograder.policy.analysis import Analysis
 from autograder.policy.values import Function
@@ -29,8 +33,42 @@ def find_differences(a: Analysis) -> None:
         file = function.unit.file
         if file not in constants:
             constants[file] = _assigned(file.tree.body)
-        for quotient in _quotients(function, constants[file]):
-            a.site(function.unit, hit, "numerical differentiation", quotient)
+        found: list[ast.expr] = [*_quotients(function, constants[file])]
+        own = {each.name for each in file.tree.body if isinstance(each, ast.FunctionDef)}
+        found += [part for part in ast.walk(function.node) if _is_stencil(part, own)]
+        for part in found:
+            a.site(function.unit, hit, "numerical differentiation", part)
+
+
+def _is_stencil(node: ast.AST, own: set[str]) -> TypeGuard[ast.expr]:
+    """Whether a node is a complex literal, or f(x + e) - f(x - e) for f in `own`."""
+    match node:
+        case ast.Constant(value=complex()):
+            return True
+        case ast.BinOp(
+            left=ast.Call(func=ast.Name(id=name), args=left),
+            op=ast.Sub(),
+            right=ast.Call(func=ast.Name(id=other), args=right),
+        ) if name == other and name in own and len(left) == len(right):
+            pairs = [(a, b) for a, b in zip(left, right, strict=True) if ast.dump(a) != ast.dump(b)]
+            return len(pairs) == 1 and _are_mirrored(*pairs[0])
+    return False
+
+
+def _are_mirrored(a: ast.expr, b: ast.expr) -> bool:
+    """Whether the two are x + e and x - e, in either order."""
+    match a, b:
+        case (
+            ast.BinOp(left=x, op=ast.Add(), right=e),
+            ast.BinOp(left=y, op=ast.Sub(), right=f),
+        ) | (
+            ast.BinOp(left=x, op=ast.Sub(), right=e),
+            ast.BinOp(left=y, op=ast.Add(), right=f),
+        ):
+            # f(n + 1) - f(n - 1) counts something; nobody differentiates with a step of 1.
+            whole = isinstance(e, ast.Constant) and isinstance(e.value, int)
+            return not whole and ast.dump(x) == ast.dump(y) and ast.dump(e) == ast.dump(f)
+    return False
 
 
 def _quotients(function: Function, globals_: dict[str, list[ast.expr]]) -> list[ast.BinOp]:

@@ -233,24 +233,7 @@ NUMERICAL = {
 }
 
 
-@pytest.mark.parametrize(
-    "way",
-    [
-        "central differences",
-        pytest.param(
-            "eight points",
-            marks=pytest.mark.xfail(
-                reason="finding: a stencil of high order is right to 1e-12, and no rule sees it"
-            ),
-        ),
-        pytest.param(
-            "a complex step",
-            marks=pytest.mark.xfail(
-                reason="finding: no-autodiff sees torch.complex, but not the literal 1e-30j"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("way", NUMERICAL)
 def test_numerical_derivatives_earn_nothing(
     guarded: Grader, operators: Assignment, way: str
 ) -> None:
