@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,22 @@ from autograder.course import Course, find_course
 # The same examples on every run and every machine; what fails here fails there.
 hypothesis.settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def no_hang() -> Iterator[None]:
+    """Ends a test that would never end; how long one takes is a matter for benchmarks/."""
+
+    def stop(number: int, frame: object) -> None:
+        raise AssertionError("it hangs")
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(60)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
 
 
 @pytest.fixture(scope="session")

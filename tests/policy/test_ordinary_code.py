@@ -7,7 +7,6 @@ false alarm, and a submission that is "too intricate" would be a lost one.
 from __future__ import annotations
 
 import sysconfig
-import time
 from pathlib import Path
 
 import pytest
@@ -122,11 +121,10 @@ def engine(count: int) -> str:
     )
 
 
+@pytest.mark.usefixtures("no_hang")
 @pytest.mark.parametrize("count", [5, 25])
 def test_an_autodiff_engine_of_ones_own_is_fine(count: int) -> None:
-    began = time.process_time()
     assert all_of(check(engine(count), policy=BY_HAND)) == []
-    assert time.process_time() - began < 4
 
 
 def test_torchs_autograd_within_such_an_engine_is_found() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import random
-import time
 
 import pytest
 from hypothesis import example, given, settings
@@ -100,6 +99,7 @@ def test_code_put_together_at_random_is_a_report_or_a_source_error(seed: int) ->
         outcome(source)
 
 
+@pytest.mark.usefixtures("no_hang")
 @pytest.mark.parametrize(
     "source",
     [
@@ -123,12 +123,11 @@ def test_code_put_together_at_random_is_a_report_or_a_source_error(seed: int) ->
     ],
     ids=lambda source: source[:20].replace("\n", " "),
 )
-def test_deep_nesting_is_a_report_or_a_source_error_within_seconds(source: str) -> None:
-    began = time.process_time()
+def test_deep_nesting_is_a_report_or_a_source_error(source: str) -> None:
     outcome(source)
-    assert time.process_time() - began < 4
 
 
+@pytest.mark.usefixtures("no_hang")
 @pytest.mark.parametrize(
     "line",
     [
@@ -152,24 +151,21 @@ def test_deep_nesting_is_a_report_or_a_source_error_within_seconds(source: str) 
         "\n",
     ],
 )
-def test_a_megabyte_of_anything_ends_soon(line: str) -> None:
-    """Soon: 2 s on an idle core; processor time, since others work here too."""
+def test_a_megabyte_of_anything_ends(line: str) -> None:
     head = "import functools, torch\nx = t = f = g = a = b = torch\nd = {}\n"
-    began = time.process_time()
     outcome(head + line * (1_000_000 // len(line)))
-    assert time.process_time() - began < 4
 
 
+@pytest.mark.usefixtures("no_hang")
 @pytest.mark.parametrize("size", [30_000, 240_000])
-def test_a_long_honest_file_is_read_to_its_end_soon(size: int) -> None:
+def test_a_long_honest_file_is_read_to_its_end(size: int) -> None:
     solution = SOLUTIONS[1].decode().replace("from __future__ import annotations", "")
     many = solution * (size // len(solution)) + "\ndef f(x): return torch.autograd.grad(x, x)\n"
-    began = time.process_time()
     report = check(many)
-    assert time.process_time() - began < 4
     assert [v.name for v in reached(report)] == ["torch.autograd.grad"]
 
 
+@pytest.mark.usefixtures("no_hang")
 @pytest.mark.parametrize(
     "statement",
     [
@@ -189,15 +185,13 @@ def test_a_long_honest_file_is_read_to_its_end_soon(size: int) -> None:
         "import torch as x{0}\ndef f{0}(g): return g(x{1}, f{1})",
     ],
 )
-def test_a_chain_through_hundreds_of_names_ends_soon(statement: str) -> None:
+def test_a_chain_through_hundreds_of_names_ends(statement: str) -> None:
     """Read in either direction: values have a long way to go, and every step may be costly."""
     length = 200
     ends = f"x{length} = f{length} = t = torch\nclass A{length}: pass\n"
     for order in (range(length), reversed(range(length))):
         body = "\n".join(statement.format(i, i + 1) for i in order)
-        began = time.process_time()
         outcome(f"import torch\n{ends}{body}\n{ends}def f(x): return x0\n")
-        assert time.process_time() - began < 4
 
 
 @pytest.mark.parametrize(
