@@ -152,10 +152,12 @@ def broken_protocol(error: ProtocolError) -> StudentFault:
 
 
 def clean(text: str, limit: int) -> str:
-    """Text that is safe to hand on: short, no control or direction characters, no surrogates."""
-    shown = "".join(
-        c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
+    """Text that is safe to hand on: one short line, no control or direction characters.
+
+    One line, because a report's own lines mean something and could be imitated.
+    """
+    text = " ⏎ ".join(line.strip() for line in text.splitlines() if line.strip())
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     shown = shown.encode("utf-8", "replace").decode()
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 

@@ -59,7 +59,7 @@ def test_long_and_dangerous_text_is_cut_and_cleaned() -> None:
     text = fault.failure.rationale
     assert len(text) < 1300
     assert text.isprintable()
-    assert clean("a\nb\tc\0", 10) == "a\nb\ufffdc\ufffd"
+    assert clean("a\n\n b\tc\0", 10) == "a ⏎ b\ufffdc\ufffd"
 
 
 @pytest.mark.parametrize(
