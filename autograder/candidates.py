@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autograder.assignment import Assignment
-from autograder.handout import render_stub
-from autograder.misconceptions import Misconception, swapped_source
+from autograder.misconceptions import Misconception
+from autograder.stub import render_stub
+from autograder.swap import swapped_source
 
 __all__ = ["Candidate", "candidates"]
 

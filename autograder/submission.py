@@ -18,20 +18,15 @@ import difflib
 import errno
 import hashlib
 import json
-import os
-import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from autograder.archive import (
     MAX_ARCHIVE_BYTES,
-    MAX_ENTRIES,
     Entry,
     archive_format,
     list_archive,
@@ -39,13 +34,13 @@ from autograder.archive import (
     too_large,
 )
 from autograder.errors import SubmissionError
+from autograder.folder import is_clutter, list_folder, read_file
 
 __all__ = ["MAX_SUBMISSION_BYTES", "Submission", "read_submission"]
 
 MAX_SUBMISSION_BYTES = 2**20
 """What the wanted files may have together: some 20,000 lines of source."""
 
-_MAX_DEPTH = 32
 _MAX_NOTES = 20
 _PATH_WIDTH = 1_000
 _WIRE_FORMAT = "submission/1"
@@ -148,14 +143,14 @@ def read_submission(
     mode = _mode(path, where)
     try:
         if stat.S_ISDIR(mode):
-            entries = [entry for entry in _list_folder(path, where) if not _is_clutter(entry.path)]
+            entries = [entry for entry in list_folder(path, where) if not is_clutter(entry.path)]
             inner = _only_archive(entries, names)
             if inner is not None:
                 return _read_inner_archive(inner, path, names, max_bytes)
             return _choose(entries, names, max_bytes, where)
         if path.suffix == ".py" or path.name in names:
             return _read_single(path, names, max_bytes)
-        data = _read_file(path, where, MAX_ARCHIVE_BYTES)
+        data = read_file(path, where, MAX_ARCHIVE_BYTES)
     except OSError as error:
         raise SubmissionError(f"{where}: {_reason(error)}; check its permissions.") from None
     if archive_format(data, where) is None:
@@ -186,7 +181,7 @@ def _mode(path: Path, where: str) -> int:
 
 
 def _read_single(path: Path, names: Sequence[str], max_bytes: int) -> Submission:
-    data = _read_file(path, shown(str(path), _PATH_WIDTH), max_bytes)
+    data = read_file(path, shown(str(path), _PATH_WIDTH), max_bytes)
     if path.name in names:
         return Submission.from_files({path.name: data}, names)
     given = shown(path.name)
@@ -202,7 +197,7 @@ def _read_inner_archive(
 ) -> Submission:
     """Learning platforms export a folder per student, with the upload as it came inside."""
     where = shown(str(folder / entry.name), _PATH_WIDTH)
-    data = _read_file(folder / entry.name, where, MAX_ARCHIVE_BYTES)
+    data = read_file(folder / entry.name, where, MAX_ARCHIVE_BYTES)
     found = _choose(list_archive(data, where), names, max_bytes, where)
     opened = f"opened `{shown(entry.name)}`, the only archive in the folder."
     return Submission.from_files(found.files, names, notes=[opened, *found.notes])
@@ -225,19 +220,6 @@ def _names_archive(name: str) -> bool:
 
 # --- which file counts ----------------------------------------------------------------------------
 
-_CLUTTER_FOLDERS = frozenset({"__MACOSX", "__pycache__", "node_modules", "site-packages"})
-_CLUTTER_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
-
-
-def _is_clutter(path: tuple[str, ...]) -> bool:
-    """Whether a machine put it there: never looked into, and not worth a word."""
-    *folders, name = path
-    return (
-        any(re.match(r"\.[^.]", folder) or folder in _CLUTTER_FOLDERS for folder in folders)
-        or name.startswith("._")
-        or name in _CLUTTER_FILES
-    )
-
 
 def _choose(
     entries: Iterable[Entry], names: Sequence[str], max_bytes: int, where: str
@@ -246,7 +228,7 @@ def _choose(
     by_path: dict[tuple[str, ...], Entry] = {}
     irregular: list[Entry] = []
     for entry in entries:
-        if _is_clutter(entry.path):
+        if is_clutter(entry.path):
             continue
         if entry.read is None:
             irregular.append(entry)
@@ -357,62 +339,6 @@ def _listed(texts: Sequence[str]) -> str:
 
 def _quoted(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
-
-
-# --- folders and files ----------------------------------------------------------------------------
-
-# Windows has none of these flags (and none of the files they are about).
-_OPEN_FLAGS = os.O_RDONLY
-for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NOFOLLOW", "O_NONBLOCK"):
-    _OPEN_FLAGS |= getattr(os, _flag, 0)
-
-
-def _list_folder(root: Path, where: str) -> Iterator[Entry]:
-    """All entries below `root` but folders, in a stable order; clutter isn't looked into."""
-    seen = 0
-    waiting: list[tuple[str, ...]] = [()]
-    while waiting:
-        folder = waiting.pop()
-        try:
-            with os.scandir(root.joinpath(*folder)) as scan:
-                children = list(islice(scan, MAX_ENTRIES + 1 - seen))
-        except OSError:
-            if not folder:
-                raise
-            yield Entry(folder, kind="folder that can't be read")
-            continue
-        seen += len(children)
-        if seen > MAX_ENTRIES:
-            raise SubmissionError(
-                f"{where}: the folder has more than {MAX_ENTRIES:,} files; "
-                f"submit only your own files."
-            )
-        for child in sorted(children, key=lambda child: child.name):
-            path = (*folder, child.name)
-            if child.is_symlink():
-                yield Entry(path, kind="symbolic link")
-            elif child.is_file(follow_symlinks=False):
-                yield Entry(path, partial(_read_file, root.joinpath(*path), where))
-            elif not child.is_dir(follow_symlinks=False):
-                yield Entry(path, kind="special file")
-            elif len(path) >= _MAX_DEPTH:
-                yield Entry(path, kind="folder nested too deeply")
-            elif not _is_clutter((*path, "")):
-                waiting.append(path)
-
-
-def _read_file(path: Path, where: str, limit: int) -> bytes:
-    """A regular file's bytes. Raises SubmissionError if it has more than `limit`, or OSError."""
-    with os.fdopen(os.open(path, _OPEN_FLAGS), "rb") as stream:
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is a pipe, socket or device")
-        # The size is asked first, so that a huge file costs nothing, and the bytes are counted
-        # too, because a file may grow.
-        data = b"" if status.st_size > limit else stream.read(limit + 1)
-        if status.st_size > limit or len(data) > limit:
-            raise too_large(path.name, limit, where)
-        return data
 
 
 def _reason(error: Exception) -> str:

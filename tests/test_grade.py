@@ -50,7 +50,7 @@ def test_one_wrong_function_costs_its_exercise_only(grader, solution):
 
 def test_a_known_mistake_gets_its_own_hint(grader, solution, operators):
     known = next(m for m in operators.misconceptions if m.exercise == "bias")
-    from autograder.misconceptions import swapped_source
+    from autograder.swap import swapped_source
 
     result = grade(grader, swapped_source(solution, known), only={"bias"})
     named = {c.failure.misconception for c in checks_of(result, "bias") if c.failure}

@@ -20,10 +20,10 @@ from autograder.handout import (
     build_handout,
     drift,
     drift_diff,
-    render_stub,
     write_handout,
     zip_handout,
 )
+from autograder.stub import render_stub
 
 SOLUTION = '''\
 """Two operators."""

@@ -17,8 +17,8 @@ from autograder.misconceptions import (
     Misconception,
     load_misconceptions,
     misconception,
-    swapped_source,
 )
+from autograder.swap import swapped_source
 
 HINT = "Think of what happens to the rows."
 

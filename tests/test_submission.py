@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from autograder import folder as folder_module
 from autograder import submission as submission_module
 from autograder.archive import Entry
 from autograder.errors import SubmissionError
@@ -320,8 +321,8 @@ def test_a_file_swapped_for_a_link_after_the_look_is_not_followed(
         (root / "operators.py").symlink_to(secret / "operators.py")
         return iter(entries)
 
-    list_folder = submission_module._list_folder
-    monkeypatch.setattr(submission_module, "_list_folder", listed_before_the_swap)
+    list_folder = submission_module.list_folder
+    monkeypatch.setattr(submission_module, "list_folder", listed_before_the_swap)
     found = read_submission(root, WANTED)
     assert found.missing == WANTED
     assert found.notes == (
@@ -348,7 +349,7 @@ def test_pipes_and_sockets_neither_block_nor_count(
 def test_a_file_swapped_for_a_pipe_after_the_look_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "operators.py")
     with pytest.raises(OSError, match="pipe, socket or device"):
-        submission_module._read_file(tmp_path / "operators.py", "x", 10)
+        folder_module.read_file(tmp_path / "operators.py", "x", 10)
 
 
 @pytest.mark.parametrize("name", ["operators.py", "hw.zip"])
@@ -386,7 +387,7 @@ def test_too_many_files_in_a_folder_are_refused(
         tmp_path / "hw", {f"{folder}/{number}": b"" for folder in "ab" for number in "12"}
     )
     assert read_submission(root, WANTED).missing == WANTED
-    monkeypatch.setattr(submission_module, "MAX_ENTRIES", 5)
+    monkeypatch.setattr(folder_module, "MAX_ENTRIES", 5)
     with pytest.raises(SubmissionError, match="the folder has more than 5 files; submit only"):
         read_submission(root, WANTED)
 
@@ -395,7 +396,7 @@ def test_files_of_a_virtual_environment_do_not_count_as_too_many(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = {f".venv/{number}": b"" for number in range(20)} | {"operators.py": SOURCE}
-    monkeypatch.setattr(submission_module, "MAX_ENTRIES", 5)
+    monkeypatch.setattr(folder_module, "MAX_ENTRIES", 5)
     assert read_submission(lay_out(tmp_path / "hw", files), WANTED).missing == ()
 
 

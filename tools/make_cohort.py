@@ -19,8 +19,8 @@ import yaml
 
 from autograder.assignment import Assignment, load_assignment
 from autograder.course import find_course
-from autograder.handout import render_stub
-from autograder.misconceptions import swapped_source
+from autograder.stub import render_stub
+from autograder.swap import swapped_source
 
 HOSTILE = '''
 
