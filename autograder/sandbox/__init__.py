@@ -10,7 +10,7 @@ Theory of operation
       │        hidden is; one thread; user: the grader's                                     │
       ▼  fork, then confinement                                                              │
     worker     one submission, loaded from memory; user: its own        untrusted            │
-      └── channel (STREAM): one request, one reply, of JSON and raw tensor bytes ────────────┘
+      └── channel (STREAM): requests, and a reply to each in turn: JSON and raw tensors ─────┘
 
 **Who knows what.** The grader sends a submission's bytes and the arguments of calls straight to the
 worker. The zygote sees neither, and is started by exec with an environment of our choosing, so what
@@ -21,7 +21,7 @@ values, suites and other submissions exist in the grader only.
 worker once it has been handed a submission. Its first frame says which layers of confinement are
 active; it is sent before any student code, and believed. Every later frame is hostile: `connection`
 bounds its length and the time it takes, `protocol` and `decoder` its shape, and anything but the
-one reply that is due is a crash of the student's code. Nothing is ever unpickled. What a worker
+replies that are due is a crash of the student's code. Nothing is ever unpickled. What a worker
 says about itself (which input it changed, where an exception came from, what tripped a wire) is
 testimony; the values it returns are evidence, and the grader judges them.
 
