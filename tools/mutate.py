@@ -6,7 +6,8 @@ Every mutant changes one place of one function: an operator, a comparison, a con
 a dropped term, factor, method call, keyword or statement, a swapped pair of results. A mutant
 that still gets full marks survives. Survivors that compute the same function are listed with the
 reason in tools/equivalent_mutants.toml and don't count; every other one is a hole in the suite.
-Exit code 1 if fewer than 98 % are killed.
+The unmutated solution must get full marks, or nothing is measured. Exit code 1 if fewer than 98 %
+are killed, 2 if the grader itself failed.
 """
 
 from __future__ import annotations
@@ -230,7 +231,8 @@ def main() -> int:
     if options.limit:
         found = found[:: max(1, len(found) // options.limit)][: options.limit]
     known = tomllib.loads(EQUIVALENT.read_text()).get(assignment.id, [])
-    jobs = [
+    jobs = [Job("unmutated", Submission.from_files({main_file: source.encode()}))]
+    jobs += [
         Job(
             str(i),
             Submission.from_files({main_file: m.source.encode()}),
@@ -243,11 +245,19 @@ def main() -> int:
     for count, (job, result) in enumerate(
         grade_all(course, assignment.id, jobs, processes=options.jobs), 1
     ):
+        if result.score is None:
+            print(f"{job.name}: a fault of the grader: {result.fault}", file=sys.stderr)
+            return 2
+        if job.name == "unmutated":
+            if result.score != result.max_score:
+                print(f"the solution itself gets {result.score:g}", file=sys.stderr)
+                return 2
+            continue
         wanted = [by_id[name].points for name in job.only or ()]
-        if result.score is not None and result.score >= round(sum(wanted), 2):
+        if result.score >= round(sum(wanted), 2):
             survivors.append(found[int(job.name)])
         if count % 100 == 0:
-            print(f"{count} of {len(jobs)} mutants graded", file=sys.stderr)
+            print(f"{count} of {len(found)} mutants graded", file=sys.stderr)
     excused = {
         m.name: entry["reason"]
         for m in survivors
