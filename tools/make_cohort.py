@@ -70,12 +70,12 @@ def cohort(assignment: Assignment) -> Iterator[tuple[str, dict[str, str]]]:
             text = swapped_source(text, known[i % len(known)])
         return _without_comments(text)
 
-    everything = set(assignment.config.functions)
+    first_half, second_half = functions(range(half)), functions(range(half, len(exercises)))
     yield "Ada Lovelace", {main: plain}
     yield "Charles Babbage", {main: stub}
-    yield "Emmy Noether", {main: _only(plain, functions(range(half)))}
-    yield "Carl Gauss", {main: _only(wrong([0, len(known) // 2]), everything)}
-    yield "Sofia Kovalevskaya", {main: _only(plain, functions(range(half, len(exercises))))}
+    yield "Emmy Noether", {main: _without(plain, second_half - first_half)}
+    yield "Carl Gauss", {main: wrong([0, len(known) // 2])}
+    yield "Sofia Kovalevskaya", {main: _without(plain, first_half - second_half)}
     yield "Niels Abel", {main: wrong([1])}
     yield "George Boole", {main: plain.replace("def ", "def def ", 1)}
     yield "Grace Hopper", {f"my_{main}.txt": plain}
@@ -90,15 +90,11 @@ def _without_comments(source: str) -> str:
     return ast.unparse(ast.parse(source)) + "\n"
 
 
-def _only(source: str, names: set[str]) -> str:
-    """The module with every other public function not implemented."""
+def _without(source: str, names: set[str]) -> str:
+    """The module with these functions not implemented."""
     tree = ast.parse(source)
     for node in tree.body:
-        if (
-            isinstance(node, ast.FunctionDef)
-            and not node.name.startswith("_")
-            and node.name not in names
-        ):
+        if isinstance(node, ast.FunctionDef) and node.name in names:
             node.body = [ast.parse(f"raise NotImplementedError({node.name!r})").body[0]]
     return ast.unparse(tree) + "\n"
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import torch
 
-from autograder.checks import StableOperatorChecks, arguments, exercise, for_all, tensors
+from autograder.checks import (
+    Case,
+    Pullback,
+    StableOperatorChecks,
+    arguments,
+    contract,
+    exercise,
+    for_all,
+    tensors,
+)
 from autograder.checks.values import away_from, extreme, log_uniform, normal, tied, uniform
 
 
@@ -92,6 +101,15 @@ class TestExp(ActivationChecks):
         # Relative accuracy down to 1e-13 in float64: below that it counts as zero.
         return torch.full_like(x, 1e-4)
 
+    @contract(after=("test_forward", "test_gradients"))
+    def test_beyond_float32(self, student):
+        """`{forward}` and `{backward}` go on where float32 ends: float64 reaches e⁷⁰⁰"""
+        x = torch.tensor([89.0, 300.0, 700.0, 1.0], dtype=torch.float64)
+        case = Case({"x": x})
+        self.check_forward(student, case)
+        upstream = torch.tensor([1.0, -2.0, 0.5, 3.0], dtype=torch.float64)
+        self.check_gradients(student, Pullback(case, upstream))
+
 
 @exercise("activations")
 class TestLog(ActivationChecks):
@@ -99,7 +117,7 @@ class TestLog(ActivationChecks):
     cases = arguments(
         x=tensors(
             "*shape", log_uniform(0.1, 10.0), smooth=uniform(0.5, 2.0),
-            extreme=log_uniform(1e-6, 1e4),
+            extreme=log_uniform(1e-20, 1e4),
         )
     )  # fmt: skip
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from hypothesis import strategies as st
 
-from autograder.checks import FunctionChecks, custom, exercise
+from autograder.checks import Case, FunctionChecks, contract, custom, exercise, for_each
 from autograder.checks.gradients import vjp
+from autograder.checks.values import normal
 
 PLACES = ("a", "b", "ab", "ao", "bo", "abo")
 
@@ -38,6 +39,26 @@ class TestEinsum(FunctionChecks):
     cases = equations
     # An index stands for a named dimension, which is at least 1.
     test_empty = None
+
+    @contract(after=("test_forward",))
+    def test_nothing_left(self, student):
+        """`{function}` is right where the output has no index at all"""
+        generator = torch.Generator().manual_seed(7)
+        sizes = {"i": 2, "j": 3, "k": 4}
+        for_each(
+            (
+                Case(
+                    {
+                        "grad_output": torch.tensor(-1.5, dtype=torch.float64),
+                        "equation": f"{left},{right}->",
+                        "a": normal()([sizes[letter] for letter in left], generator),
+                        "b": normal()([sizes[letter] for letter in right], generator),
+                    }
+                )
+                for left, right in (("i", "j"), ("i", "i"), ("ij", "ji"), ("ij", "k"), ("k", "jk"))
+            ),
+            lambda case: self.check_forward(student, case),
+        )
 
     def oracle(self, grad_output, equation, a, b):
         return vjp(

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import torch
 
-from autograder.checks import OperatorChecks, arguments, exercise, tensors
+from autograder.checks import (
+    Case,
+    OperatorChecks,
+    Pullback,
+    arguments,
+    contract,
+    exercise,
+    for_each,
+    tensors,
+)
+from autograder.checks.values import normal
 
 
 @exercise("matmul")
@@ -23,6 +33,27 @@ class TestBatchedMatmul(OperatorChecks):
 
     def oracle(self, a, b):
         return a @ b
+
+    @contract(after=("test_forward", "test_gradients"))
+    def test_missing_and_stretched(self, student):
+        """`{backward}` is right where one input lacks a leading dimension and stretches another"""
+        generator = torch.Generator().manual_seed(11)
+        few, many = (1,), (3, 2)
+        for_each(
+            (
+                Pullback(
+                    Case(
+                        {
+                            "a": normal()((*left, 2, 3), generator),
+                            "b": normal()((*right, 3, 2), generator),
+                        }
+                    ),
+                    normal()((*many, 2, 2), generator),
+                )
+                for left, right in ((few, many), (many, few))
+            ),
+            lambda call: self.check_gradients(student, call),
+        )
 
 
 @exercise("linear")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from hypothesis import strategies as st
 
-from autograder.checks import Case, OperatorChecks, Pullback, custom, exercise
+from autograder.checks import Case, OperatorChecks, Pullback, contract, custom, exercise, for_each
 from autograder.checks.values import distinct, log_uniform, normal, tied
 
 
@@ -48,6 +48,16 @@ class TestPower(OperatorChecks):
                 student, Pullback(case, torch.tensor([[1.0, -2.0], [0.5, 3.0]]).double())
             )
 
+    @contract(after=("test_forward", "test_gradients"))
+    def test_high_powers(self, student):
+        """`{forward}` and `{backward}` are right for a larger whole k too, as int or float"""
+        for k in (5, 7.0, 12):
+            x = torch.tensor([-1.5, 0.0, 0.8, 2.0], dtype=torch.float64)
+            case = Case({"x": x, "k": k})
+            self.check_forward(student, case)
+            upstream = torch.tensor([1.0, 3.0, -2.0, 0.5], dtype=torch.float64)
+            self.check_gradients(student, Pullback(case, upstream))
+
 
 def reductions_of(values, smooth=None, *, over_nothing=False):
     """x, dim, keepdim; unless `over_nothing`, the reduced dims are never of size 0."""
@@ -65,6 +75,17 @@ def reductions_of(values, smooth=None, *, over_nothing=False):
             "dim": drawer.draw(_dims(len(shape), usable)),
             "keepdim": drawer.draw(st.booleans()),
         }
+
+    return build
+
+
+def reductions_by_default(values):
+    """x alone: everything is summed up, and no dimension of x is left over."""
+
+    @custom
+    def build(drawer):
+        shape = (drawer.size("rows"), *drawer.leading("shape"))
+        return {"x": drawer.tensor_of(shape, values), "dim": None, "keepdim": False}
 
     return build
 
@@ -88,6 +109,7 @@ class ReductionChecks(OperatorChecks):
 class TestReduceSum(ReductionChecks):
     forward, backward = "reduce_sum", "reduce_sum_backward"
     cases = reductions_of(normal(), over_nothing=True)
+    default_cases = reductions_by_default(normal())
 
     def oracle(self, x, dim, keepdim):
         return x.sum() if _all(x, dim, keepdim) else x.sum(_each(x, dim), keepdim)
@@ -97,6 +119,7 @@ class TestReduceSum(ReductionChecks):
 class TestReduceMean(ReductionChecks):
     forward, backward = "reduce_mean", "reduce_mean_backward"
     cases = reductions_of(normal())
+    default_cases = reductions_by_default(normal())
 
     def oracle(self, x, dim, keepdim):
         return x.mean() if _all(x, dim, keepdim) else x.mean(_each(x, dim), keepdim)
@@ -106,12 +129,30 @@ class TestReduceMean(ReductionChecks):
 class TestReduceMax(ReductionChecks):
     forward, backward = "reduce_max", "reduce_max_backward"
     cases = reductions_of(tied(), smooth=distinct())
+    default_cases = reductions_by_default(tied())
 
     def oracle(self, x, dim, keepdim):
         return torch.amax(x, _each(x, dim), keepdim)
 
     def natural_gradients(self, grad_output, x, dim, keepdim):
         return [None]
+
+    @contract(after=("test_forward", "test_gradients"))
+    def test_ties(self, student):
+        """`{backward}` shares among all that are exactly equal in a group, and among no others"""
+        # One group over two dims, in which two rows have different numbers of winners; and
+        # numbers that a comparison with a tolerance takes for equal.
+        uneven = torch.tensor([[5.0, 5.0], [5.0, 1.0]], dtype=torch.float64)
+        near = torch.tensor([[1e4, 1e4 + 0.05], [1e4 + 0.05, 1e4 + 0.05]], dtype=torch.float64)
+        upstream = torch.tensor(12.0, dtype=torch.float64)
+        for_each(
+            (
+                Pullback(Case({"x": x, "dim": dim, "keepdim": False}), upstream)
+                for x in (uneven, near)
+                for dim in (None, (0, 1), (-1, 0))
+            ),
+            lambda call: self.check_gradients(student, call),
+        )
 
 
 def _all(x, dim, keepdim):
