@@ -284,6 +284,11 @@ def _ignoring_upstream(mismatch: Mismatch) -> Any:
     return None if mismatch.unit_upstream is None else mismatch.unit_upstream()
 
 
+def _of_gradients(pattern: Callable[[Mismatch], Any]) -> Callable[[Mismatch], Any]:
+    """The pattern, for results that are gradients."""
+    return lambda mismatch: None if mismatch.unit_upstream is None else pattern(mismatch)
+
+
 _PATTERNS = (
     _Pattern(
         "Your answer is the right one for an upstream gradient of ones: grad_output is what the "
@@ -300,6 +305,11 @@ _PATTERNS = (
     _Pattern(
         "Summing your answer over its extra dimensions gives the right one: an input that was "
         "used several times (broadcast) collects the gradients of all its uses.",
+        _of_gradients(_each(_unreduced)),
+    ),
+    _Pattern(
+        "Summing your answer over its extra dimensions gives the right one: check which "
+        "dimensions the result keeps.",
         _each(_unreduced),
     ),
     _Pattern(
