@@ -10,18 +10,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from autograder.config import Config, Exercise
+from autograder.config import Config, Device, Exercise, Timing
 from autograder.errors import SandboxError
 from autograder.outcome import Failure
 from autograder.policy import tripwires
 from autograder.sandbox import Isolation, Sandbox, Tripwires, WorkerLimits
+from autograder.sandbox.limits import has_gpu
 from autograder.student import Reply, StudentFault, StudentMissing, StudentTimedOut
 
 if TYPE_CHECKING:
     from autograder.sandbox import Worker
     from autograder.sandbox.request import Request
+    from autograder.sandbox.timed_worker import TimedWorker
+    from autograder.timing.stand import Stand
+    from autograder.timing.timer import Timer
 
 __all__ = ["Attempt", "sandbox_for"]
 
@@ -31,12 +36,16 @@ _SCRIPT_BYTES = 1 << 22
 """What a check's requests may take up in memory; those beyond are made one by one."""
 _SETTLE_SECONDS = 0.05
 """How long to wait for replies that nobody needs any more; a new worker takes a third of it."""
+_GPU_REPLY_MIB = 1024
+"""Results that fill a GPU are revealed whole."""
 
 
 def sandbox_for(config: Config, isolation: Isolation = Isolation.AUTO) -> Sandbox:
     """The sandbox in which an assignment's submissions are graded. Imports no torch."""
     names, operators = tripwires(config.policy)
     limits = WorkerLimits(memory_mib=config.limits.memory_mib)
+    if config.timing is not None and config.timing.device is Device.CUDA and has_gpu():
+        limits = replace(limits.on_gpu(), reply_mib=_GPU_REPLY_MIB)
     return Sandbox(isolation, limits, Tripwires(names=names, operators=operators))
 
 
@@ -47,8 +56,15 @@ class Attempt:
     counted only while the student's code has control.
     """
 
-    def __init__(self, sandbox: Sandbox, config: Config, files: Mapping[str, bytes]) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        config: Config,
+        files: Mapping[str, bytes],
+        stand: Stand | None = None,
+    ) -> None:
         self._sandbox = sandbox
+        self._stand = stand
         self._config = config
         self._files = files
         self._worker: Worker | None = None
@@ -132,6 +148,44 @@ class Attempt:
             return self._worker.take(timeout=min(limits.call_seconds, left))
         finally:
             self._count(time.perf_counter() - began)
+
+    @property
+    def timer(self) -> Timer | None:
+        """What this exercise's functions are timed with, in workers of their own.
+
+        None without a stand.
+        """
+        if self._stand is None or self._exercise is None:
+            return None
+        # Imports torch.
+        from autograder.timing.timer import Timer
+
+        # Whatever still runs in it would run beside what is timed.
+        self._drop()
+        seccomp = self._sandbox.layers.get("seccomp", "")
+        timing = self._config.timing or Timing()
+        return Timer(
+            self._stand,
+            self._timed_worker,
+            timing.device.value,
+            timing.thresholds_of(self._exercise.id),
+            confined=seccomp.startswith("active") and not self._sandbox.limits.processes,
+            call_seconds=self._config.limits.call_seconds,
+        )
+
+    def _timed_worker(self, function: str) -> TimedWorker:
+        from autograder.sandbox.timed_worker import TimedWorker
+
+        self._drop()
+        self.open()
+        worker, self._worker = self._worker, None
+        if worker is None:
+            raise SandboxError("the worker vanished between import and timing")
+        status = self._status.get(function, "missing")
+        if status != "ok":
+            worker.close()
+            raise StudentMissing(self._missing(function, status))
+        return TimedWorker(worker)
 
     def _expects(self, request: Request) -> bool:
         return self._position < len(self._script) and self._script[self._position] == request

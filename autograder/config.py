@@ -6,6 +6,7 @@ import math
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,20 @@ from typing import Any
 from autograder.course import suggestion
 from autograder.errors import ConfigError
 from autograder.policy import Policy
+from autograder.timing.verdict import DEAD_BAND, Thresholds
 
-__all__ = ["Config", "Exercise", "Feedback", "Limits", "Visibility", "load_config"]
+__all__ = [
+    "Attempts",
+    "Config",
+    "Device",
+    "Exercise",
+    "Feedback",
+    "Late",
+    "Limits",
+    "Timing",
+    "Visibility",
+    "load_config",
+]
 
 
 class Visibility(StrEnum):
@@ -54,6 +67,73 @@ class Limits:
     submission_kib: int = 1024
 
 
+class Attempts(StrEnum):
+    """Which of several submissions of the same people counts."""
+
+    LAST = "last"
+    BEST = "best"
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What lateness costs, and which attempt counts: applied by `regrade`, never part of a result.
+
+    Every begun day after `due` and the grace costs `per_day` of the score, a fraction, and at most
+    `cap`. Without `due` only submissions with a due date of their own can be late.
+    """
+
+    due: datetime | None = None
+    grace_minutes: float = 0.0
+    per_day: float = 0.0
+    cap: float = 1.0
+    attempts: Attempts = Attempts.LAST
+
+    def to_json(self) -> dict[str, Any]:
+        """This policy in JSON types."""
+        return {
+            "due": None if self.due is None else self.due.isoformat(),
+            "grace_minutes": self.grace_minutes,
+            "per_day": self.per_day,
+            "cap": self.cap,
+            "attempts": self.attempts.value,
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Late:
+        """The policy that `to_json` wrote."""
+        due = data["due"]
+        return Late(
+            due=None if due is None else datetime.fromisoformat(due),
+            grace_minutes=data["grace_minutes"],
+            per_day=data["per_day"],
+            cap=data["cap"],
+            attempts=Attempts(data["attempts"]),
+        )
+
+
+class Device(StrEnum):
+    """Where code is timed."""
+
+    CUDA = "cuda"
+    CPU = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where timing checks run, and the speeds that earn nothing and everything.
+
+    Speeds are multiples of the baseline's; `exercises` has those that differ.
+    """
+
+    device: Device = Device.CUDA
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    exercises: Mapping[str, Thresholds] = field(default_factory=dict)
+
+    def thresholds_of(self, exercise_id: str) -> Thresholds:
+        """The thresholds of one exercise."""
+        return self.exercises.get(exercise_id, self.thresholds)
+
+
 @dataclass(frozen=True, slots=True)
 class Exercise:
     """One gradable idea: its functions and its points."""
@@ -77,6 +157,8 @@ class Config:
     policy: Policy = field(default_factory=Policy)
     feedback: Feedback = Feedback.FULL
     visibility: Visibility = Visibility.VISIBLE
+    late: Late = field(default_factory=Late)
+    timing: Timing | None = None
     digest_source: bytes = b""
 
     @property
@@ -134,6 +216,8 @@ def load_config(path: Path) -> Config:
         policy=Policy.from_mapping(reader.table("policy").rest(), f"{path}: [policy]"),
         feedback=feedback.choice("level", Feedback, Feedback.FULL),
         visibility=feedback.choice("visibility", Visibility, Visibility.VISIBLE),
+        late=_late(reader.table("late")),
+        timing=_timing(reader, [exercise.id for exercise in exercises]),
         digest_source=raw,
     )
     feedback.finish()
@@ -167,6 +251,48 @@ def _limits(table: _Table) -> Limits:
     return made
 
 
+def _late(table: _Table) -> Late:
+    made = Late(
+        due=table.moment("due"),
+        grace_minutes=table.positive("grace_minutes", 0.0),
+        per_day=table.fraction("per_day", 0.0),
+        cap=table.fraction("cap", 1.0),
+        attempts=table.choice("attempts", Attempts, Attempts.LAST),
+    )
+    table.finish()
+    return made
+
+
+def _timing(reader: _Table, ids: list[str]) -> Timing | None:
+    given = reader.has("timing")
+    table = reader.table("timing")
+    if not given:
+        return None
+    device = table.choice("device", Device, Device.CUDA)
+    usual = _thresholds(table, Thresholds())
+    special: dict[str, Thresholds] = {}
+    for exercise_id in ids:
+        if table.has(exercise_id):
+            own = table.table(exercise_id)
+            special[exercise_id] = _thresholds(own, usual)
+            own.finish()
+    table.finish()
+    return Timing(device, usual, special)
+
+
+def _thresholds(table: _Table, default: Thresholds) -> Thresholds:
+    made = Thresholds(
+        table.positive("zero_at", default.zero_at), table.positive("full_at", default.full_at)
+    )
+    # Full marks begin a little below `full_at`, and not below what earns nothing.
+    if made.zero_at >= made.full_at * (1 - DEAD_BAND):
+        raise ConfigError(
+            f"{table.where}: zero_at = {made.zero_at:g} must be clearly below full_at = "
+            f"{made.full_at:g}"
+        )
+    return made
+
+
 class _Table:
     """A TOML table being read: `finish` refuses what nobody asked for."""
 
@@ -176,6 +302,15 @@ class _Table:
         self._table = dict(table)
         self._where = where
         self._known: list[str] = []
+
+    @property
+    def where(self) -> str:
+        """The file and the table, for messages."""
+        return self._where
+
+    def has(self, key: str) -> bool:
+        """Whether the table has this key."""
+        return key in self._table
 
     def _take(self, key: str, required: bool) -> Any:
         self._known.append(key)
@@ -211,6 +346,26 @@ class _Table:
         if not number or not math.isfinite(value) or value <= 0:
             raise ConfigError(f"{self._where}: {key} must be a positive number, not {value!r}")
         return float(value)
+
+    def fraction(self, key: str, default: float) -> float:
+        value = self.positive(key, default)
+        if value > 1:
+            raise ConfigError(
+                f"{self._where}: {key} is a fraction of the score, at most 1, not {value:g}; "
+                f"write {value / 100:g} for {value:g} %"
+            )
+        return value
+
+    def moment(self, key: str) -> datetime | None:
+        value = self._take(key, required=False)
+        if value is None:
+            return None
+        if not isinstance(value, datetime) or value.tzinfo is None:
+            raise ConfigError(
+                f"{self._where}: {key} must be a date and time with an offset from UTC, such as "
+                f"2026-10-20T23:59:00+02:00, not {value!s}"
+            )
+        return value
 
     def choice(self, key: str, kind: Callable[[str], Any], default: Any) -> Any:
         value = self._take(key, required=False)

@@ -21,6 +21,7 @@ from autograder.attempt import Attempt, sandbox_for
 from autograder.checks.diagnose import diagnose
 from autograder.config import Exercise
 from autograder.errors import GraderError
+from autograder.merging import noted
 from autograder.outcome import Failure, Outcome
 from autograder.policy import PolicyReport, SourceError, check_source
 from autograder.pytest_plugin import CheckSpec, Ending
@@ -31,6 +32,8 @@ from autograder.scoring import gated, maxima, total
 from autograder.student import Backend, InProcess, Student, StudentFault
 from autograder.submission import Submission
 from autograder.suite import Suite
+from autograder.timing import TAG
+from autograder.timing.stand import Stand
 
 __all__ = ["Grader"]
 
@@ -63,6 +66,7 @@ class Grader:
     ) -> None:
         self.assignment = assignment
         self._sandbox = sandbox or sandbox_for(assignment.config, isolation)
+        self._stand = Stand(self._sandbox.isolation, self._sandbox.limits)
         self._scripts: dict[str, tuple[int, Sequence[Request]]] = {}
         self._suite = Suite(assignment.suite)
         self._maxima: dict[str, float] = {}
@@ -84,6 +88,7 @@ class Grader:
 
     def close(self) -> None:
         self._suite.close()
+        self._stand.close()
         self._sandbox.close()
 
     @property
@@ -100,9 +105,10 @@ class Grader:
     ) -> Result:
         """The result of `submission`.
 
-        `seed` chooses another set of generated cases; `only` restricts grading to some exercises
-        (the rest is `not_run`); `progress` is called with the incomplete result after each check.
-        Never raises for what a submission does.
+        `seed` chooses another set of generated cases; `only` restricts grading to some exercises,
+        to the checks that need the clock ("timing"), or to both (the rest is `not_run`); `progress`
+        is called with the incomplete result after each check. Never raises for what a submission
+        does.
         """
         tally = _Tally(self, submission, progress)
         try:
@@ -138,7 +144,10 @@ class Grader:
         if report.module_level:
             return tally.rejected(*(violation.message for violation in report.module_level[:5]))
         tally.note(*(f"note: {violation.message}" for violation in report.elsewhere[:3]))
-        with Attempt(self._sandbox, config, submission.files) as attempt:
+        chosen = {e.id for e in config.exercises}
+        chosen = chosen & set(only or ()) or chosen
+        clock_only = only is not None and TAG in only
+        with Attempt(self._sandbox, config, submission.files, self._stand) as attempt:
             try:
                 attempt.open()
             except StudentFault as fault:
@@ -147,7 +156,7 @@ class Grader:
             if only is not None:
                 tally.note(f"only {', '.join(sorted(only))} was graded")
             for exercise in config.exercises:
-                if only is not None and exercise.id not in only:
+                if exercise.id not in chosen:
                     continue
                 forbidden = [
                     v for name in exercise.functions for v in report.by_function.get(name, ())
@@ -155,19 +164,27 @@ class Grader:
                 if forbidden:
                     tally.forbid(exercise, Failure(forbidden[0].message))
                 else:
-                    self._run_exercise(exercise, attempt, tally, seed)
-        return tally.result(complete=True)
+                    self._run_exercise(exercise, attempt, tally, seed, clock_only=clock_only)
+        return noted(tally.result(complete=True))
 
     def _policy(self, submission: Submission) -> PolicyReport:
         config = self.assignment.config
         name = config.files[0]
         return check_source(submission.files[name], name, config.functions, config.policy)
 
-    def _run_exercise(self, exercise: Exercise, backend: Opened, tally: _Tally, seed: int) -> None:
+    def _run_exercise(
+        self,
+        exercise: Exercise,
+        backend: Opened,
+        tally: _Tally,
+        seed: int,
+        *,
+        clock_only: bool = False,
+    ) -> None:
         backend.begin(exercise)
         student = Student(backend, self.assignment.config.functions)
         for check in self.checks:
-            if check.exercise != exercise.id:
+            if check.exercise != exercise.id or (clock_only and TAG not in check.tags):
                 continue
             blocked = gated(check, tally.done)
             if blocked is not None:
@@ -237,6 +254,7 @@ class _Tally:
         self._progress = progress
         self._began = time.perf_counter()
         self._messages = list(submission.notes)
+        self._digest = submission.digest
         self._faults: list[str] = []
         self.isolation: Mapping[str, str] = {}
         self.done: dict[str, CheckResult] = {}
@@ -353,6 +371,7 @@ class _Tally:
             feedback=self._config.feedback,
             visibility=self._config.visibility,
             fault="\n".join(self._faults) or None,
+            submission=self._digest,
         )
 
 

@@ -58,7 +58,8 @@ class Result:
 
     `messages` are lines for the student (why it was rejected, what was found where). `isolation`
     says which layers of the sandbox were active. `complete` is False in a result that was written
-    while grading went on. `fault` is for staff: what went wrong on our side.
+    while grading went on. `fault` is for staff: what went wrong on our side. `submission` is the
+    digest of what was graded, empty if that isn't known.
     """
 
     assignment: str
@@ -75,11 +76,14 @@ class Result:
     feedback: Feedback = Feedback.FULL
     visibility: Visibility = Visibility.VISIBLE
     fault: str | None = None
+    submission: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The canonical form: only JSON types, no NaN, keys in a fixed order."""
         data = asdict(self)
         data.pop("exercises")
+        if not self.submission:
+            data.pop("submission")
         head = {"format": FORMAT, "assignment": data.pop("assignment"), "title": data.pop("title")}
         head |= {key: data.pop(key) for key in ("status", "score", "max_score", "isolation")}
         exercises = [

@@ -16,10 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from autograder.errors import AutograderError
 from autograder.outcome import Failure, Outcome
+
+if TYPE_CHECKING:
+    from autograder.timing.timer import Timer
 
 __all__ = [
     "Backend",
@@ -190,6 +193,12 @@ class Student:
             yield
         finally:
             self._backend.one_by_one = False
+
+    @property
+    def timer(self) -> Timer | None:
+        """What speed is measured with; None where nothing can be timed (in process)."""
+        timer: Timer | None = getattr(self._backend, "timer", None)
+        return timer
 
     @property
     def calls(self) -> tuple[Call, ...]:

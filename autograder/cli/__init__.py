@@ -16,7 +16,15 @@ import typer
 from autograder import __version__
 
 # Importing a module of commands registers them; `--help` lists them in this order.
-from autograder.cli import authoring, catalogue, grading, regrading, students  # noqa: F401
+from autograder.cli import (  # noqa: F401
+    authoring,
+    catalogue,
+    grading,
+    merging,
+    packaging,
+    regrading,
+    students,
+)
 from autograder.cli.app import app
 from autograder.cli.output import complain
 from autograder.errors import GraderError, InputError

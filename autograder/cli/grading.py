@@ -20,6 +20,7 @@ from autograder.cli.output import (
     to_text,
 )
 from autograder.errors import InputError
+from autograder.timing import TAG
 
 
 class Format(StrEnum):
@@ -41,7 +42,10 @@ def grade(
     ] = None,
     isolation: Annotated[IsolationChoice, typer.Option(help=ISOLATION_HELP)] = IsolationChoice.AUTO,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="Only this exercise (repeatable).")
+        list[str] | None,
+        typer.Option(
+            "--only", help='Only this exercise, or "timing": what needs the clock (repeatable).'
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Another set of generated cases.")] = 0,
 ) -> None:
@@ -55,8 +59,10 @@ def grade(
     config = chosen.config
     ids = [exercise.id for exercise in config.exercises]
     for name in only or ():
-        if name not in ids:
-            raise InputError(f"no exercise {name!r} in {config.id}; {suggestion(name, ids)}")
+        if name not in (*ids, TAG):
+            raise InputError(
+                f"no exercise {name!r} in {config.id}; {suggestion(name, [*ids, TAG])}"
+            )
     if form is Format.TEXT and out is not None:
         form = Format.JSON if out.suffix == ".json" else form
     write = _writer(out)

@@ -56,6 +56,7 @@ class Plan:
     seccomp_reason: str | None = None
     packages: tuple[str, ...] = ()
     readable: tuple[Path, ...] = ()
+    devices: tuple[Path, ...] = ()
     ruleset: int | None = None
 
 
@@ -100,9 +101,12 @@ def prepare(plan: Plan, limits: WorkerLimits) -> Plan:
     """The plan with its Landlock ruleset. Call it after torch is imported: it looks at what is."""
     if plan.landlock_reason is not None:
         return plan
-    readable = landlock.readable_paths(plan.packages, toolchain=limits.processes > 0)
-    ruleset = landlock.build_ruleset(readable)
-    return replace(plan, readable=tuple(readable), ruleset=ruleset)
+    readable = landlock.readable_paths(
+        plan.packages, toolchain=limits.processes > 0, gpu=limits.gpu
+    )
+    devices = tuple(landlock.gpu_devices()) if limits.gpu else ()
+    ruleset = landlock.build_ruleset(readable, devices=devices)
+    return replace(plan, readable=tuple(readable), devices=devices, ruleset=ruleset)
 
 
 def apply(
@@ -117,7 +121,7 @@ def apply(
     layers = dict.fromkeys(LAYERS, "missing: switched off (isolation none)")
     ruleset = plan.ruleset
     if scratch is not None and ruleset is not None:
-        ruleset = landlock.build_ruleset(plan.readable, [scratch])
+        ruleset = landlock.build_ruleset(plan.readable, [scratch], plan.devices)
     _prefer_for_out_of_memory_kill()
     ruleset = _close_descriptors(channel, ruleset)
     layers["closed_fds"] = "active"
@@ -242,7 +246,9 @@ def _close_descriptors(channel: int, ruleset: int | None) -> int | None:
 def _limit_resources(limits: WorkerLimits, *, own_user: bool) -> None:
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     wanted = {
-        resource.RLIMIT_AS: mapped + (limits.memory_mib << 20),
+        resource.RLIMIT_AS: resource.RLIM_INFINITY
+        if limits.gpu
+        else mapped + (limits.memory_mib << 20),
         resource.RLIMIT_CPU: limits.cpu_seconds + _CPU_GRACE,
         resource.RLIMIT_NPROC: _tasks(own_user) + limits.threads + limits.processes,
         resource.RLIMIT_FSIZE: limits.file_mib << 20 if limits.scratch else 0,
@@ -258,6 +264,8 @@ def _limit_resources(limits: WorkerLimits, *, own_user: bool) -> None:
     for kind, value in wanted.items():
         hard = resource.getrlimit(kind)[1]
         limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        if value == resource.RLIM_INFINITY:
+            limit = hard
         soft = max(limit - _CPU_GRACE, 0) if kind == resource.RLIMIT_CPU else limit
         resource.setrlimit(kind, (soft, limit))
 

@@ -43,6 +43,12 @@ _SYSTEM_FILES = (
     "/dev/urandom",
     "/dev/zero",
 )
+# What code on a GPU talks to, and what its libraries read to find out which GPUs there are.
+_GPU_NODES = ("/dev/kfd", "/dev/dri", "/dev/dxg")
+_GPU_FILES = (
+    *("/proc/driver/nvidia", "/proc/modules", "/proc/devices", "/proc/meminfo"),
+    *("/sys/bus/pci", "/sys/devices", "/sys/module/nvidia", "/usr/local/nvidia", "/usr/local/cuda"),
+)
 # A compiler for kernels that are built on the spot; only where child processes are allowed.
 _TOOLCHAIN = ("/bin", "/usr/bin", "/lib", "/lib64", "/usr/lib", "/usr/libexec", "/usr/include")
 
@@ -52,7 +58,9 @@ def abi_version() -> int:
     return syscalls.call("landlock_create_ruleset", None, 0, 1)
 
 
-def readable_paths(packages: Sequence[str], *, toolchain: bool = False) -> list[Path]:
+def readable_paths(
+    packages: Sequence[str], *, toolchain: bool = False, gpu: bool = False
+) -> list[Path]:
     """What a worker may read, given what this process has loaded so far.
 
     `packages` are the top-level packages that student code may import. Call it after they were
@@ -65,13 +73,24 @@ def readable_paths(packages: Sequence[str], *, toolchain: bool = False) -> list[
     if toolchain:
         paths += [Path(name) for name in _TOOLCHAIN]
         paths.append(Path(sysconfig.get_path("include")))
+    if gpu:
+        paths += [Path(name) for name in _GPU_FILES]
     return paths
 
 
-def build_ruleset(readable: Iterable[Path], writable: Iterable[Path] = ()) -> int:
+def gpu_devices() -> list[Path]:
+    """The devices of the GPUs' drivers."""
+    nodes = [entry for entry in _entries(Path("/dev")) if entry.name.startswith("nvidia")]
+    return [*nodes, *(Path(name) for name in _GPU_NODES)]
+
+
+def build_ruleset(
+    readable: Iterable[Path], writable: Iterable[Path] = (), devices: Iterable[Path] = ()
+) -> int:
     """A ruleset's descriptor: `readable` to read and execute, `writable` folders for everything.
 
-    Paths that don't exist are skipped. Raises OSError if the kernel has no Landlock.
+    `devices` may be read, written and controlled. Paths that don't exist are skipped. Raises
+    OSError if the kernel has no Landlock.
     """
     abi = abi_version()
     handled = max(rights for since, rights in _ALL_BY_ABI.items() if since <= abi)
@@ -88,6 +107,8 @@ def build_ruleset(readable: Iterable[Path], writable: Iterable[Path] = ()) -> in
     _allow(ruleset, Path(os.devnull), (_READ_FILE | _WRITE_FILE | _TRUNCATE) & handled)
     for path in writable:
         _allow(ruleset, path, handled & ~_IOCTL_DEV)
+    for path in devices:
+        _allow(ruleset, path, (_READ | _WRITE_FILE | _IOCTL_DEV) & handled)
     return ruleset
 
 

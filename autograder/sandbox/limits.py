@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Isolation", "Tripwires", "WorkerLimits", "limits_from", "tripwires_from"]
+__all__ = [
+    "Isolation",
+    "Tripwires",
+    "WorkerLimits",
+    "has_gpu",
+    "limits_from",
+    "tripwires_from",
+]
+
+_GPU_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+
+
+def has_gpu() -> bool:
+    """Whether this machine has the device of a GPU driver (which torch may or may not support)."""
+    return any(map(os.path.exists, _GPU_NODES))
 
 
 class Isolation(StrEnum):
@@ -41,6 +56,15 @@ class WorkerLimits:
     scratch: bool = False
     cpu_seconds: int = 3600
     reply_mib: int = 128
+    gpu: bool = False
+
+    def on_gpu(self) -> WorkerLimits:
+        """These limits for code that builds kernels and runs them on a GPU.
+
+        Triton starts a C compiler and an assembler, and keeps what they make in a folder.
+        """
+        return replace(self, gpu=True, processes=32, threads=256, scratch=True, file_mib=256,
+                       open_files=1024)  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

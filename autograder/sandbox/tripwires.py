@@ -209,7 +209,10 @@ def _guard_class(original: Any, name: str, alarm: Alarm) -> None:
 
 
 class OperatorWatch(TorchDispatchMode):
-    """Raises when an ATen operator runs whose name matches one of the patterns."""
+    """Raises when an ATen operator runs whose name matches one of the patterns.
+
+    Patterns that begin with `!` are exceptions from the others.
+    """
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -218,7 +221,8 @@ class OperatorWatch(TorchDispatchMode):
 
     def __init__(self, patterns: tuple[str, ...], alarm: Alarm) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._patterns = patterns
+        self._patterns = tuple(p for p in patterns if not p.startswith("!"))
+        self._exceptions = tuple(p[1:] for p in patterns if p.startswith("!"))
         self._alarm = alarm
         self._verdicts: dict[str, bool] = {}
 
@@ -228,8 +232,12 @@ class OperatorWatch(TorchDispatchMode):
         name = func._schema.name
         forbidden = self._verdicts.get(name)
         if forbidden is None:
-            forbidden = any(fnmatchcase(name, pattern) for pattern in self._patterns)
+            forbidden = _matches(name, self._patterns) and not _matches(name, self._exceptions)
             self._verdicts[name] = forbidden
         if forbidden:
             raise self._alarm.trip(name, sys._getframe(1))
         return func(*args, **(kwargs or {}))
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

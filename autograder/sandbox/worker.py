@@ -33,6 +33,7 @@ from .protocol import (
     unpack_header,
     unpack_prefix,
 )
+from .stopwatch import OPERATIONS, Stopwatch
 
 __all__ = ["Channel", "Harness", "serve", "tidy"]
 
@@ -139,6 +140,8 @@ class Harness:
         self._module: ModuleType | None = None
         self._files: frozenset[str] = frozenset()
         self._calls: dict[str, int] = {}
+        self._stopwatch = Stopwatch(limits.reply_mib << 20)
+        self._runs_kernels = kernels.are_written_for(wires.names)
         self.unknown_tripwires = tripwires.install(wires, self._alarm)
         if wires.operators:
             self._watch = tripwires.OperatorWatch(wires.operators, self._alarm)
@@ -147,6 +150,8 @@ class Harness:
         """The reply to one request, without its id."""
         if header["op"] == "load":
             return self._guarded(lambda: self._load(header, payload))
+        if header["op"] in OPERATIONS:
+            return self._guarded(lambda: self._stopwatch.answer(header, self._find, self._watched))
         return self._guarded(lambda: self._call(header, payload))
 
     def _guarded(self, work: Callable[[], Answer]) -> Answer:
@@ -211,6 +216,14 @@ class Harness:
                 found[name] = f"not callable: {str(type(value).__name__)[:80]}"
         return {"kind": "loaded", "functions": found}, []
 
+    def _find(self, name: str) -> Callable[..., Any]:
+        if self._module is None or not callable(self._module.__dict__.get(name)):
+            raise Unsupported(f"there is no function `{name}` to time")
+        return cast("Callable[..., Any]", self._module.__dict__[name])
+
+    def _watched(self) -> contextlib.AbstractContextManager[object]:
+        return contextlib.nullcontext() if self._watch is None else self._watch
+
     def _call(self, header: dict[str, Any], payload: Buffer) -> Answer:
         name = header["function"]
         if self._module is None or name not in self._module.__dict__:
@@ -230,17 +243,18 @@ class Harness:
             if self._wires.names or self._wires.operators:
                 # A graph that nobody may use would only cost time.
                 stack.enter_context(torch.no_grad())
-            if kernels.in_use():
+            if self._runs_kernels:
                 around = self._watch or contextlib.nullcontext()
                 where = kernels.device()
-                result, mutated = kernels.call(function, args, kwargs, where=where, around=around)
+                result, stored_to = kernels.call(function, args, kwargs, where=where, around=around)
             else:
+                stored_to = []
                 if self._watch is not None:
                     calls = self._calls[name] = self._calls.get(name, 0) + 1
                     if calls <= _WATCHED_CALLS:
                         stack.enter_context(self._watch)
                 result = function(*args, **kwargs)
-                mutated = [key for key, guard in guards.items() if guard.changed()]
+        mutated = [*stored_to, *(key for key, guard in guards.items() if guard.changed())]
         encoder = Encoder(
             strided=False,
             max_bytes=self._limits.reply_mib << 20,

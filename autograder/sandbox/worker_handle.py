@@ -9,10 +9,10 @@ import signal
 import time
 import weakref
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from secrets import randbits
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from autograder.errors import SandboxError
 from autograder.student import Reply, StudentFault, StudentMissing
@@ -25,6 +25,8 @@ from .request import Request
 from .zygote_process import ZygoteDiedError, ZygoteProcess
 
 __all__ = ["Worker"]
+
+T = TypeVar("T")
 
 _DEATH_SECONDS = 1.0
 """A worker that hangs up is dead within this time, or it closed the channel and lives on."""
@@ -137,6 +139,44 @@ class Worker:
             return Reply(value, tuple(mutated or ()), seconds)
         except ProtocolError as error:
             raise self._fail(faults.broken_protocol(error)) from None
+
+    def ask(
+        self,
+        function: str,
+        header: dict[str, Any],
+        kind: str,
+        read: Callable[[Mapping[str, Any], memoryview], T],
+        *,
+        timeout: float,
+    ) -> T:
+        """Send a request about `function`, and return what `read` makes of its reply.
+
+        `kind` is the one that an answer has; `read` raises ProtocolError for a malformed one.
+        Raises StudentFault as `call` does.
+        """
+        self._require_alive()
+        request_id = randbits(52)
+        self._connection.send(pack({**header, "id": request_id}))
+        reply, payload = self._receive(request_id, timeout)
+        try:
+            if reply.get("kind") != kind:
+                raise faults.fault_of_call(function, reply, self._places)
+            return read(reply, payload)
+        except ProtocolError as error:
+            raise self._fail(faults.broken_protocol(error)) from None
+
+    def pause(self) -> None:
+        """Stop all threads of the process until `resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused process go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._alive:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self._connection.pidfd, number)
 
     def settle(self, timeout: float) -> None:
         """Drop the replies that nobody will take; close the worker if they take too long."""

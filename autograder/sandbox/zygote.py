@@ -37,7 +37,14 @@ from types import ModuleType
 from typing import Any
 
 from . import confine, landlock, privileges, syscalls
-from .limits import Isolation, Tripwires, WorkerLimits, limits_from, tripwires_from
+from .limits import (
+    Isolation,
+    Tripwires,
+    WorkerLimits,
+    has_gpu,
+    limits_from,
+    tripwires_from,
+)
 from .protocol import WORKER_FAILED
 
 __all__ = ["main"]
@@ -45,7 +52,6 @@ __all__ = ["main"]
 _MAX_MESSAGE = 1 << 16
 _REAP_SECONDS = 10.0
 _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
-_GPU_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,7 @@ class Zygote:
     def warm_up(self) -> None:
         """Import and touch all that a worker would otherwise load for itself, every time."""
         gc.disable()
-        if not any(map(os.path.exists, _GPU_NODES)):
+        if not has_gpu():
             # Triton decides when it is imported whether it compiles kernels or interprets them.
             os.environ.setdefault("TRITON_INTERPRET", "1")
         for package in self._packages:
@@ -118,7 +124,7 @@ class Zygote:
         from . import worker
 
         self._worker = worker
-        _exercise_torch(gpu=any(map(os.path.exists, _GPU_NODES)))
+        _exercise_torch(gpu=has_gpu())
         # Once, and not 5 ms in each worker. After the warm-up, which the tripwires would slow down.
         packages = {*landlock.TORCH_NEEDS, *self._packages}
         self._harness = worker.Harness(self._limits, self._tripwires, packages)
