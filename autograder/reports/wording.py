@@ -24,10 +24,9 @@ _OUTCOMES = {
 }
 # Outcomes that a failure's own sentence doesn't always name.
 _UNSAID = (Outcome.TIMED_OUT, Outcome.CRASHED, Outcome.FORBIDDEN, Outcome.OUT_OF_MEMORY)
-# C0 and C1 controls but for newline, and the bidirectional overrides that reorder a line.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
+# C0 and C1 controls but for newline, and the bidirectional overrides that reorder a line. The
+# marks (U+200E, U+200F, U+061C) order only what stands beside them, and honest names have them.
+_UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def plain(text: str, limit: int = _LIMIT) -> str:
@@ -39,6 +38,8 @@ def plain(text: str, limit: int = _LIMIT) -> str:
 
 def headline(check: CheckResult) -> str:
     """How the check ended, in two or three words."""
+    if check.outcome is Outcome.FAILED and check.score:
+        return "partial credit"
     return _OUTCOMES[check.outcome]
 
 

@@ -49,9 +49,11 @@ close or the grader's pidfd become readable, kills its workers and ends. A worke
 SIGKILL without our doing died of memory: it has told the kernel to choose it first.
 
 **Where to read on.** Grader's side: `client`, `zygote_process`, `worker_handle`, `connection`,
-`faults`, `layers`. Both: `limits`, `protocol`, `wire`, `encoder`, `decoder`. Other side: `zygote`,
-`confine`, `privileges`, `landlock`, `seccomp`, `syscalls`, `worker`, `loader`, `tripwires`,
-`mutation`, `testimony`; these import the standard library and torch only.
+`request`, `faults`, `layers`, `timed_worker`. Both: `limits`, `protocol`, `wire`, `encoder`,
+`decoder`, `chain`, `digest`, `drawing`. Other side: `zygote`, `confine`, `privileges`, `landlock`,
+`seccomp`, `syscalls`, `worker`, `loader`, `tripwires`, `mutation`, `testimony`, `stopwatch`,
+`kernels`, `digest_kernel`; these import the standard library, torch and, where there is one,
+Triton only.
 """
 
 from __future__ import annotations
