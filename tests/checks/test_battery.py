@@ -100,6 +100,13 @@ def needs_contiguous(x, w, k=2):
     return scale(x.view(-1).view(x.shape), w, k)
 
 
+def in_place_in_views(x, w, k=2):
+    if x.is_contiguous() or 0 in x.stride():
+        return scale(x, w, k)
+    x *= w
+    return x * k
+
+
 def fails_on_empty(x, w, k=2):
     if x.numel() == 0:
         raise ValueError("empty")
@@ -125,6 +132,7 @@ def squares_upstream(grad_output, x, w, k=2):
         ("test_gradcheck", {"scale": lambda x, w, k=2: scale(x, w, k) * 1.5}),
         ("test_linear_in_upstream", {"scale_backward": squares_upstream}),
         ("test_leaves_inputs_alone", {"scale": in_place}),
+        ("test_leaves_inputs_alone", {"scale": in_place_in_views}),
         ("test_leaves_inputs_alone", {"scale_backward": spoils_upstream}),
         ("test_keywords", {"scale": renamed}),
         ("test_keywords", {"scale": other_default}),
@@ -141,6 +149,10 @@ def test_a_fault_is_caught_by_its_check(check, functions):
     with pytest.raises((CheckFailed, StudentFault)) as caught:
         getattr(Scale(), check)(student(**functions))
     assert caught.value.failure.rationale
+
+
+def test_refusing_views_is_no_change_of_inputs():
+    Scale().test_leaves_inputs_alone(student(scale=needs_contiguous))
 
 
 def test_the_changed_input_is_named():
