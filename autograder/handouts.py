@@ -7,9 +7,12 @@ from pathlib import Path
 
 from autograder.assignment import load_assignment
 from autograder.course import Course
-from autograder.handout import build_handout, drift, write_handout, zip_handout
+from autograder.handout import REQUIREMENTS, build_handout, drift, write_handout, zip_handout
 
 __all__ = ["check_handout", "make_handout"]
+
+_OF_PACKAGES = {"triton": "triton>=3.9,<3.10"}
+"""What students install beyond the usual, by the package that the policy lets them import."""
 
 
 def check_handout(course: Course, assignment_id: str) -> list[str]:
@@ -33,9 +36,12 @@ def make_handout(course: Course, assignment_id: str, archive: Path | None = None
 
 def _files(course: Course, assignment_id: str) -> Mapping[str, bytes]:
     assignment = load_assignment(course, assignment_id)
+    packages = assignment.config.policy.packages
+    further = [line for package, line in _OF_PACKAGES.items() if package in packages]
     return build_handout(
         assignment.solution,
         files=assignment.config.files,
         assignment_id=assignment_id,
         title=assignment.config.title,
+        requirements=(*REQUIREMENTS, *further),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from autograder.course import Course
 from autograder.handouts import check_handout
 from autograder.outcome import Outcome
 from autograder.pool import Job, grade_all
-from autograder.result import Result, Status
+from autograder.result import CheckResult, ExerciseResult, Result, Status
 from autograder.submission import Submission
 
 __all__ = ["Validation", "validate_assignment"]
@@ -117,9 +118,9 @@ def validate_assignment(
 
 def _row(assignment: Assignment, candidate: Candidate, result: Result) -> Row:
     lost = {
-        exercise.id: round(exercise.max_score - (exercise.score or 0.0), 2)
+        exercise.id: lack
         for exercise in result.exercises
-        if exercise.score != exercise.max_score
+        if (lack := round(exercise.max_score - _pending(exercise) - (exercise.score or 0.0), 2))
     }
     problems = tuple(f"{candidate.kind} {candidate.name}: {p}" for p in _wrong(
         assignment, candidate, result, lost
@@ -140,7 +141,8 @@ def _wrong(
             yield f"scores {result.score} ({result.status}), must score 0 and be graded"
         for check in (c for e in result.exercises for c in e.checks):
             said = check.failure.rationale if check.failure else ""
-            if check.outcome is not Outcome.RAISED or "not implemented" not in said:
+            stubbed = check.outcome is Outcome.RAISED and "not implemented" in said
+            if not stubbed and not _is_pending(check):
                 yield f"{check.id} says {said or check.outcome!r}, must say “not implemented”"
     elif candidate.kind == "trivial":
         if result.score != 0:
@@ -175,12 +177,28 @@ def _misconception_problems(
         yield f"its own hint is never shown ({instead})"
 
 
+def _is_pending(check: CheckResult) -> bool:
+    """Whether a check needs a device that this machine doesn't have: neither lost nor won."""
+    said = check.failure.rationale if check.failure else ""
+    return check.outcome is Outcome.NOT_RUN and said.startswith("not run: no GPU")
+
+
+def _pending(exercise: ExerciseResult) -> float:
+    """The points of an exercise that can't be earned on this machine."""
+    return math.fsum(check.max_score for check in exercise.checks if _is_pending(check))
+
+
 def _not_passed(result: Result) -> Iterator[str]:
-    if result.score != result.max_score:
-        yield f"scores {result.score} of {result.max_score:g}"
-    yield from (f"rejected: {line}" for line in result.messages)
+    pending = math.fsum(_pending(exercise) for exercise in result.exercises)
+    possible = round(result.max_score - pending, 2)
+    if result.score != possible:
+        yield f"scores {result.score} of {possible:g}"
+    # Nothing is said about a solution, but for what this machine can't time.
+    yield from (
+        f"rejected: {line}" for line in result.messages if not line.startswith("still to be timed")
+    )
     for check in (c for e in result.exercises for c in e.checks):
-        if check.outcome is not Outcome.PASSED:
+        if check.outcome is not Outcome.PASSED and not _is_pending(check):
             said = check.failure.rationale if check.failure else ""
             yield f"{check.id}: {check.outcome}: {said}"
 
@@ -209,7 +227,7 @@ def _static_problems(course: Course, assignment: Assignment) -> Iterator[str]:
         if path.name not in expected and path.name != "__pycache__":
             yield f"{path}: belongs to nothing; delete it or list it in {course.config(config.id)}"
     for path in sorted(assignment.suite.iterdir()):
-        if not re.fullmatch(r"(test_\w+|conftest|__init__)\.py|__pycache__", path.name):
+        if not re.fullmatch(r"(test_\w+|conftest|__init__|baselines)\.py|__pycache__", path.name):
             yield f"{path}: is not part of a suite; rename it to test_*.py or delete it"
 
 

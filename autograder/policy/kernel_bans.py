@@ -41,14 +41,21 @@ _ALLOCATING_VIEWING_COPYING = """
     types types.* utils utils.data utils.data.* OutOfMemoryError
 """.split()
 
-_COMPUTING_OPERATORS = """
-    abs acos add addbmm addcdiv addcmul addmm addmv addr amax amin aminmax argmax argmin asin atan
-    atan2 baddbmm bmm ceil clamp clamp_max clamp_min convolution cos cosh cumprod cumsum div dot
-    erf erfc exp exp2 expm1 floor floor_divide fmod gelu index_add index_reduce kthvalue lerp
-    linalg_vector_norm log log10 log1p log2 logaddexp logcumsumexp logsumexp max maximum mean
-    median min minimum mm mul mv native_group_norm native_layer_norm neg norm pow prod reciprocal
-    relu remainder rsqrt rsub scatter_add scatter_reduce sigmoid sign silu sin sinh sort sqrt std
-    sub sum tan tanh topk tril triu var var_mean vdot xlogy
+# All that torch may do, as ATen operators: the list above, as the worker sees it.
+_PLAIN_OPERATORS = """
+    empty* new_empty* zeros* new_zeros ones* new_ones full* new_full scalar_tensor arange* clone
+    copy_ _to_copy lift_fresh* lift detach* alias fill_ zero_ set_ resize_ _local_scalar_dense item
+    view _unsafe_view view_as_* _reshape_alias reshape permute transpose t swapaxes squeeze
+    unsqueeze expand unfold diagonal as_strided select slice narrow split* unsafe_split* chunk
+    unbind flatten _conj _neg_view
+    cat stack hstack vstack repeat repeat_interleave tile flip roll gather index index_select take
+    is_same_size is_pinned _pin_memory _has_compatible_shallow_copy_type record_stream
+""".split()
+
+_OF_TRITON = """
+    __version__ jit autotune heuristics Config cdiv next_power_of_2 set_allocator
+    language language.* testing testing.* tools.tensor_descriptor tools.tensor_descriptor.*
+    runtime.driver.active runtime.driver.active.*
 """.split()
 
 KERNELS_ONLY = RuleGroup(
@@ -63,13 +70,23 @@ KERNELS_ONLY = RuleGroup(
         Ban(
             why="computes with torch; in this assignment the kernel does the computing",
             methods=tuple(m for name in _COMPUTING_METHODS for m in (name, f"{name}_")),
-            operators=(
-                *(f"aten::{o}" for name in _COMPUTING_OPERATORS for o in (name, f"{name}_")),
-                "aten::*softmax*",
-                "aten::*_backward*",
-                "aten::_fused_*",
-                "aten::_foreach_*",
-            ),
+            operators=("*", *(f"!aten::{name}" for name in _PLAIN_OPERATORS)),
+            # Nobody needs it, and to watch it the worker has to import Triton: once, beforehand.
+            tripwires=("triton.compile",),
+        ),
+        Ban(
+            why="takes values out of a tensor; in this assignment the kernel does the computing",
+            methods=("numpy", "tolist"),
+            attributes=("__array__", "__array_interface__", "__dlpack__"),
+        ),
+        Ban(
+            why="isn't a part of Triton that kernels are written and launched with",
+            only_in="triton",
+            only=tuple(f"triton.{name}" for name in _OF_TRITON),
+        ),
+        Ban(
+            why="is the inside of Triton's interpreter, which a GPU doesn't have",
+            attributes=("handle",),
         ),
     ),
 )

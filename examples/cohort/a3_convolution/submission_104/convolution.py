@@ -16,7 +16,8 @@ from torch import Tensor
 IntOrPair = int | tuple[int, int]
 
 def pair(value: IntOrPair) -> tuple[int, int]:
-    raise NotImplementedError('pair')
+    """`value` as (height, width): an int counts for both axes."""
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 def _output_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
     """How many windows fit along one axis (Dumoulin & Visin 2016, arXiv:1603.07285, §2.4, §5.1)."""
