@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from autograder.budget import Budget
 from autograder.config import Config, Device, Exercise, Timing
 from autograder.errors import SandboxError
 from autograder.outcome import Failure
@@ -70,8 +71,7 @@ class Attempt:
         self._worker: Worker | None = None
         self._status: Mapping[str, str] = {}
         self._exercise: Exercise | None = None
-        self._spent_on_exercise = 0.0
-        self._spent = 0.0
+        self._budget = Budget(config.limits)
         self._script: Sequence[Request] = ()
         self._position = 0
         self._made: list[Request] | None = None
@@ -90,6 +90,7 @@ class Attempt:
         if self._worker is None or not self._worker.alive:
             self._drop()
             self._worker = self._sandbox.spawn()
+            self._budget.watch(self._worker.pid)
             self._sandbox.spawn_ahead()
             began = time.perf_counter()
             try:
@@ -103,14 +104,15 @@ class Attempt:
                 self._drop()
                 raise
             finally:
-                self._count(time.perf_counter() - began)
+                self._budget.spend(time.perf_counter() - began)
 
     def begin(self, exercise: Exercise) -> None:
         """Turn to another exercise: a fresh worker and a fresh budget."""
+        # Before its worker is gone, which knows how long it had to wait.
+        self._budget.begin_exercise()
         if self._exercise is not None:
             self._drop()
         self._exercise = exercise
-        self._spent_on_exercise = 0.0
 
     def begin_check(self, script: Sequence[Request] | None) -> None:
         """Turn to another check; `script` is what it asked an earlier submission, if known."""
@@ -128,9 +130,7 @@ class Attempt:
     def call(self, function: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Reply:
         """Call a function of the submission. Raises StudentFault."""
         limits = self._config.limits
-        left = min(
-            limits.exercise_seconds - self._spent_on_exercise, limits.total_seconds - self._spent
-        )
+        left = self._budget.left()
         if left <= 0:
             raise self._out_of_time()
         request = _request(function, args, kwargs)
@@ -147,7 +147,7 @@ class Attempt:
             self._post(self._worker, request)
             return self._worker.take(timeout=min(limits.call_seconds, left))
         finally:
-            self._count(time.perf_counter() - began)
+            self._budget.spend(time.perf_counter() - began)
 
     @property
     def timer(self) -> Timer | None:
@@ -222,11 +222,7 @@ class Attempt:
         if self._worker is not None and self._worker.waiting:
             began = time.perf_counter()
             self._worker.settle(_SETTLE_SECONDS)
-            self._count(time.perf_counter() - began)
-
-    def _count(self, seconds: float) -> None:
-        self._spent += seconds
-        self._spent_on_exercise += seconds
+            self._budget.spend(time.perf_counter() - began)
 
     def _drop(self) -> None:
         if self._worker is not None:
@@ -244,10 +240,13 @@ class Attempt:
 
     def _out_of_time(self) -> StudentTimedOut:
         limits = self._config.limits
-        whole = self._spent >= limits.total_seconds
-        what = "the submission" if whole else "this exercise"
-        budget = limits.total_seconds if whole else limits.exercise_seconds
-        return StudentTimedOut(f"not run: {what} has used up its {budget:g} seconds")
+        if self._budget.whole:
+            spent = f"the submission has used up its {limits.total_seconds:g} seconds"
+        else:
+            spent = (
+                f"earlier checks of this exercise used up its {limits.exercise_seconds:g} seconds"
+            )
+        return StudentTimedOut(f"not run: {spent}")
 
 
 def _request(function: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:

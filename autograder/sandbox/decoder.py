@@ -70,6 +70,8 @@ class Decoder:
             return self._tensor(node)
         if tag == "t":
             return tuple([self._decode(element, depth + 1) for element in node[1:]])
+        if tag == "z" and self._strided:
+            return torch.Size(node[1:])
         if tag == "l":
             # The guard of the enclosing argument also watches the containers in it.
             values = [self._decode(element, depth + 1) for element in node[1:]]

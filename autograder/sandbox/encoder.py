@@ -68,8 +68,12 @@ class Encoder:
             return self._int(value)  # type: ignore[arg-type]
         if kind in _TENSOR_TYPES:
             return self._tensor(value)  # type: ignore[arg-type]
-        if kind is tuple or kind is torch.Size:
+        if kind is tuple:
             return self._sequence("t", "tuple", value)  # type: ignore[arg-type]
+        if kind is torch.Size:
+            # Student code is given the type that it is tested with; from it, a tuple will do.
+            tag = "z" if self._strided else "t"
+            return self._sequence(tag, "tuple", value)  # type: ignore[arg-type]
         if kind is list:
             return self._sequence("l", "list", value)  # type: ignore[arg-type]
         if kind is dict:
@@ -181,7 +185,8 @@ class Encoder:
                 number = item()
                 if type(number) in (bool, int, float):
                     return self.encode(number)
-        raise Unsupported(f"{self._where()} is {_article(_type_name(value))}; {_advice(value)}")
+        advice = _advice(value, stored=any(kind == "dict" for kind, _ in self._path))
+        raise Unsupported(f"{self._where()} is {_article(_type_name(value))}; {advice}")
 
     def _where(self) -> str:
         path = self._path
@@ -223,13 +228,15 @@ def _article(name: str) -> str:
     return f"an {name}" if name[:1] in "aeiou" else f"a {name}"
 
 
-def _advice(value: object) -> str:
+def _advice(value: object, *, stored: bool = False) -> str:
     kind = type(value)
     if issubclass(kind, torch.Tensor):
         return "return a plain torch.Tensor"
     for plain in (tuple, list, dict, int, float, str):
         if issubclass(kind, plain):
             return f"return a plain {plain.__name__}"
+    if stored:
+        return "a dict may hold tensors, numbers, bools, strings, None, and lists, tuples and dicts"
     if kind.__name__ == "generator":
         return "did you mean to return a list or a tuple of what it yields?"
     return "return a torch.Tensor"

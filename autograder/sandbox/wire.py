@@ -4,7 +4,8 @@ Scalars stand for themselves (JSON as Python writes it keeps nan, inf, -0.0 and 
 float). Everything else is an array that begins with a tag:
 
     ["l", value…]                   a list
-    ["t", value…]                   a tuple (torch.Size too)
+    ["t", value…]                   a tuple
+    ["z", int…]                     a torch.Size (towards a worker; from one it is a tuple)
     ["d", key, value, key, value…]  a dict with str keys, in order
     ["i", "hex"]                    an int beyond 64 bits
     ["x", dtype, sizes]             a contiguous tensor

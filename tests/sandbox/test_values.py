@@ -183,7 +183,7 @@ cyclic.append(cyclic)
         (np.array(1.0), "the returned value is a numpy.ndarray; return a torch.Tensor"),
         (
             {"m": [1, object()]},
-            "element 1 of entry 'm' of the returned dict is an object; return a",
+            "element 1 of entry 'm' of the returned dict is an object; a dict may hold",
         ),
         (1 + 2j, "the returned value is a complex; return a torch.Tensor"),
         (np.complex128(1), "the returned value is a numpy.complex128"),
@@ -387,3 +387,14 @@ def test_nan_stays_unchanged() -> None:
     (x,), (guard,) = guarded(torch.tensor([float("nan"), -0.0]))
     assert x.isnan().any()
     assert not guard.changed()
+
+
+def test_a_size_arrives_as_a_size_and_comes_back_as_a_tuple() -> None:
+    sizes = torch.Size([2, 0, 3])
+    towards = Encoder(strided=True, max_bytes=100)
+    arrived = Decoder(b"", strided=True).decode(towards.encode(sizes))
+    assert (type(arrived), arrived) == (torch.Size, sizes)
+    back = Encoder(strided=False, max_bytes=100)
+    assert Decoder(b"").decode(back.encode(sizes)) == (2, 0, 3)
+    with pytest.raises(ProtocolError):
+        Decoder(b"").decode(["z", 2, 3])
