@@ -168,4 +168,4 @@ def _violation(site: Site) -> Violation:
 
 
 def _says_more(site: Site) -> bool:
-    return site.written not in (site.name, "", f"import {site.name}")
+    return site.written not in (site.name, "", "…", f"import {site.name}")

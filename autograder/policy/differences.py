@@ -33,11 +33,14 @@ def find_differences(a: Analysis) -> None:
         file = function.unit.file
         if file not in constants:
             constants[file] = _assigned(file.tree.body)
-        found: list[ast.expr] = [*_quotients(function, constants[file])]
-        own = {each.name for each in file.tree.body if isinstance(each, ast.FunctionDef)}
-        found += [part for part in ast.walk(function.node) if _is_stencil(part, own)]
-        for part in found:
+        for part in _quotients(function, constants[file]):
             a.site(function.unit, hit, "numerical differentiation", part)
+        own = {each.name for each in file.tree.body if isinstance(each, ast.FunctionDef)}
+        # A function that is handed over is somebody's derivative in the making, too.
+        own |= {each.arg for each in ast.walk(function.node.args) if isinstance(each, ast.arg)}
+        for node in ast.walk(function.node):
+            if _is_stencil(node, own):
+                a.site(function.unit, hit, "numerical differentiation", node)
 
 
 def _is_stencil(node: ast.AST, own: set[str]) -> TypeGuard[ast.expr]:

@@ -35,7 +35,7 @@ COMPUTED_HIT = Hit(
 SCOPE_HIT = Hit("no-evasion", "looks names up in a module by string; write the name itself")
 NUMERICAL_HIT = Hit(
     "no-autodiff",
-    "is numerical differentiation; in this assignment you derive the gradient yourself",
+    "isn't a derivation; in this assignment you derive the gradient yourself",
 )
 
 

@@ -8,11 +8,13 @@ can undo them. The boundary is that no answer is trusted.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import importlib
 import inspect
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable, Collection, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -25,7 +27,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from .limits import Tripwires
 from .testimony import place_of_frame
 
-__all__ = ["Alarm", "Forbidden", "OperatorWatch", "install"]
+__all__ = ["Alarm", "Forbidden", "OperatorWatch", "install", "watch_threads"]
 
 
 class Forbidden(BaseException):
@@ -237,6 +239,30 @@ class OperatorWatch(TorchDispatchMode):
         if forbidden:
             raise self._alarm.trip(name, sys._getframe(1))
         return func(*args, **(kwargs or {}))
+
+
+def watch_threads(patterns: tuple[str, ...], alarm: Alarm) -> None:
+    """Have every thread that Python starts from here on watched, each by a watch of its own.
+
+    Which modes are active is a matter of each thread; a new one begins with none.
+    """
+    start = _thread.start_new_thread
+
+    def start_watched(
+        function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> int:
+        def run() -> None:
+            with torch.no_grad(), OperatorWatch(patterns, alarm):
+                function(*args, **(kwargs or {}))
+
+        return start(run, ())
+
+    for module, name in (
+        (_thread, "start_new_thread"),
+        (_thread, "start_new"),
+        (threading, "_start_new_thread"),
+    ):
+        setattr(module, name, start_watched)
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

@@ -145,6 +145,7 @@ class Harness:
         self.unknown_tripwires = tripwires.install(wires, self._alarm)
         if wires.operators:
             self._watch = tripwires.OperatorWatch(wires.operators, self._alarm)
+            tripwires.watch_threads(wires.operators, self._alarm)
 
     def answer(self, header: dict[str, Any], payload: Buffer) -> Answer:
         """The reply to one request, without its id."""

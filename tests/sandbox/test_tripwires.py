@@ -201,3 +201,40 @@ def run(x):
 def test_names_that_this_torch_does_not_have_are_returned() -> None:
     names = ("torch.nowhere.grad", "torch.Tensor.nothing", "nowhere.x")
     assert install(Tripwires(names=names), Alarm()) == list(names)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "import threading\n    thread = threading.Thread(target=work)\n"
+        "    thread.start()\n    thread.join()",
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "    ThreadPoolExecutor(1).submit(work).result()",
+        "import _thread, time\n    _thread.start_new_thread(work, ())\n    time.sleep(0.2)",
+    ],
+    ids=["a thread", "a pool", "the machinery"],
+)
+def test_operators_are_watched_in_threads_too(load: Load, how: str) -> None:
+    source = (
+        "import torch\nbox = []\n"
+        "def work():\n    box.append(torch._softmax(torch.zeros(2), 0, False))\n"
+        f"def run():\n    {how}\n    return box[0]\n"
+    )
+    worker = load(source)
+    with pytest.raises(StudentForbidden, match="_softmax"):
+        ask(worker, "run")
+
+
+def test_threads_that_do_nothing_forbidden_work_as_ever(load: Load) -> None:
+    worker = load(
+        "import threading, torch\n"
+        "def run(x):\n"
+        "    parts = {}\n"
+        "    def work(i, *, scale): parts[i] = x[i] * scale\n"
+        "    threads = [threading.Thread(target=work, args=(i,), kwargs={'scale': 2})"
+        " for i in range(3)]\n"
+        "    for thread in threads: thread.start()\n"
+        "    for thread in threads: thread.join()\n"
+        "    return torch.stack([parts[i] for i in range(3)])\n"
+    )
+    assert ask(worker, "run", torch.arange(3.0)).tolist() == [0, 2, 4]
