@@ -11,11 +11,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from autograder.budget import Budget
 from autograder.config import Config, Device, Exercise, Timing
-from autograder.errors import SandboxError
+from autograder.errors import GraderError, SandboxError
 from autograder.outcome import Failure
 from autograder.policy import tripwires
 from autograder.sandbox import Isolation, Sandbox, Tripwires, WorkerLimits
@@ -42,8 +43,15 @@ _GPU_REPLY_MIB = 1024
 
 
 def sandbox_for(config: Config, isolation: Isolation = Isolation.AUTO) -> Sandbox:
-    """The sandbox in which an assignment's submissions are graded. Imports no torch."""
+    """The sandbox in which an assignment's submissions are graded. Imports no torch.
+
+    Raises GraderError if something is missing that the assignment needs.
+    """
     names, operators = tripwires(config.policy)
+    if any(name.startswith("triton.") for name in names) and find_spec("triton") is None:
+        raise GraderError(
+            f"{config.id} needs Triton, which isn't installed: pip install 'dl-autograder[kernels]'"
+        )
     limits = WorkerLimits(memory_mib=config.limits.memory_mib)
     if config.timing is not None and config.timing.device is Device.CUDA and has_gpu():
         limits = replace(limits.on_gpu(), reply_mib=_GPU_REPLY_MIB)

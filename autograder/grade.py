@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import importlib.metadata
 import logging
 import platform
 import time
@@ -375,9 +378,10 @@ class _Tally:
         )
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """What a grade depends on beside the assignment."""
-    return {
+    found = {
         "autograder": autograder.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -385,6 +389,9 @@ def versions() -> dict[str, str]:
         "pytest": pytest.__version__,
         "hypothesis": hypothesis.__version__,
     }
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        found["triton"] = importlib.metadata.version("triton")
+    return found
 
 
 def _stub(failure: Failure) -> bool:
