@@ -27,8 +27,8 @@ $(READY): pyproject.toml constraints.txt
 
 setup: $(READY) ## Make the virtual environment and install everything into it
 
-demo: $(READY) ## Grade the example cohort (A=a3_convolution for another assignment)
-	@$(BIN)/autograder regrade examples/cohort/$(A) -a $(A) --results $(OUT)/demo/$(A)
+demo: $(READY) ## Regrade the example cohort: grades, report, diff (A=… for another assignment)
+	@AUTOGRADER=$(BIN)/autograder tools/demo.sh $(A) $(OUT)/demo/$(A)
 
 test: $(READY) ## Run the tests
 	@$(BIN)/python -m pytest
@@ -62,3 +62,29 @@ clean: ## Remove what was generated (not the environment)
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 .PHONY: help setup demo test lint types validate handout bench mutation coverage format clean
+
+# --- The grading image (docs/image.md). Docker if it runs here, else podman, as root. -------------
+BASE_IMAGE ?=
+IMAGE      ?= dl-autograder:$(A)
+IMAGE_TOOL  = $(BIN)/python image
+IMAGE_WHAT  = --assignment $(A) $(if $(BASE_IMAGE),--base $(BASE_IMAGE))
+
+image: $(READY) ## Build the grading image (A=a1_operators, or A=all; BASE_IMAGE=…)
+	@$(IMAGE_TOOL) build $(IMAGE_WHAT) --image $(IMAGE)
+
+image-test: $(READY) ## Build the image and try it out in containers (ALL=1 for everything)
+	@$(IMAGE_TOOL) test $(IMAGE_WHAT) $(if $(ALL),--all) $(if $(IF_POSSIBLE),--if-possible)
+
+image-push: $(READY) ## Say what goes where, and with YES=1 push the image (TO=registry/name:tag)
+	@test -n "$(TO)" || { echo "say where to: make image-push TO=registry/name:tag" >&2; exit 1; }
+	@$(IMAGE_TOOL) push $(IMAGE_WHAT) --image $(IMAGE) --to $(TO) $(if $(YES),--yes)
+
+.PHONY: image image-test image-push
+
+# --- A machine with a GPU (docs/gpu.md). GPU_PYTHON: one whose torch is built for CUDA. ------------
+GPU_PYTHON ?= $(BIN)/python
+
+gpu: ## Check and time a8_kernels on this machine's GPU; writes docs/gpu.md (GPU_PYTHON=… DRY=1)
+	@$(GPU_PYTHON) tools/gpu.py $(if $(DRY),--dry-run)
+
+.PHONY: gpu

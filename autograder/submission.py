@@ -36,7 +36,13 @@ from autograder.archive import (
 from autograder.errors import SubmissionError
 from autograder.folder import is_clutter, list_folder, read_file
 
-__all__ = ["MAX_SUBMISSION_BYTES", "Submission", "read_submission"]
+__all__ = [
+    "MAX_SUBMISSION_BYTES",
+    "Submission",
+    "choose_files",
+    "only_archive",
+    "read_submission",
+]
 
 MAX_SUBMISSION_BYTES = 2**20
 """What the wanted files may have together: some 20,000 lines of source."""
@@ -144,10 +150,10 @@ def read_submission(
     try:
         if stat.S_ISDIR(mode):
             entries = [entry for entry in list_folder(path, where) if not is_clutter(entry.path)]
-            inner = _only_archive(entries, names)
+            inner = only_archive(entries, names)
             if inner is not None:
                 return _read_inner_archive(inner, path, names, max_bytes)
-            return _choose(entries, names, max_bytes, where)
+            return choose_files(entries, names, max_bytes, where)
         if path.suffix == ".py" or path.name in names:
             return _read_single(path, names, max_bytes)
         data = read_file(path, where, MAX_ARCHIVE_BYTES)
@@ -158,7 +164,7 @@ def read_submission(
             f"{where}: this is neither a folder, nor a .py file, nor a .zip or .tar archive; "
             f"submit {_quoted(names)}."
         )
-    return _choose(list_archive(data, where), names, max_bytes, where)
+    return choose_files(list_archive(data, where), names, max_bytes, where)
 
 
 def _mode(path: Path, where: str) -> int:
@@ -198,12 +204,12 @@ def _read_inner_archive(
     """Learning platforms export a folder per student, with the upload as it came inside."""
     where = shown(str(folder / entry.name), _PATH_WIDTH)
     data = read_file(folder / entry.name, where, MAX_ARCHIVE_BYTES)
-    found = _choose(list_archive(data, where), names, max_bytes, where)
+    found = choose_files(list_archive(data, where), names, max_bytes, where)
     opened = f"opened `{shown(entry.name)}`, the only archive in the folder."
     return Submission.from_files(found.files, names, notes=[opened, *found.notes])
 
 
-def _only_archive(entries: Sequence[Entry], names: Sequence[str]) -> Entry | None:
+def only_archive(entries: Sequence[Entry], names: Sequence[str]) -> Entry | None:
     if any(entry.name in names for entry in entries):
         return None
     archives = [
@@ -221,7 +227,7 @@ def _names_archive(name: str) -> bool:
 # --- which file counts ----------------------------------------------------------------------------
 
 
-def _choose(
+def choose_files(
     entries: Iterable[Entry], names: Sequence[str], max_bytes: int, where: str
 ) -> Submission:
     notes: list[str] = []

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from autograder.course import find_course
-from benchmarks import batch, calls, cold, memory
+from benchmarks import batch, calls, cold, memory, regrade
 
-ALL = {"cold": cold, "batch": batch, "calls": calls, "memory": memory}
+ALL = {"cold": cold, "batch": batch, "calls": calls, "memory": memory, "regrade": regrade}
 
 
 def main() -> int:

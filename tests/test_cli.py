@@ -204,7 +204,10 @@ def test_a_cohort_becomes_a_table_and_files(run, tmp_path):
         (cohort / name).mkdir(parents=True)
         (cohort / name / "operators.py").write_text(source)
     (cohort / "s3.zip").write_bytes(b"not a zip")
-    ran = run("regrade", cohort, "-a", "a1_operators", "--results", tmp_path / "out", "-j", "1")
+    ran = run(
+        "regrade", cohort, "-a", "a1_operators", "--results", tmp_path / "out", "-j", "1",
+        "--store", tmp_path / "grades.db",
+    )  # fmt: skip
     assert ran.code == 1
     assert "syntax error" in ran.out
     assert "not graded: s3.zip" in ran.err

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +15,7 @@ from autograder.outcome import Outcome
 from autograder.reports.wording import explain, plain, summary
 from autograder.result import LEFT_OUT, CheckResult, ExerciseResult, Result, Status
 
-__all__ = ["progress_bar", "render_cohort", "render_result", "width"]
+__all__ = ["render_cohort", "render_result", "width"]
 
 _SHOWN_PER_EXERCISE = 3
 
@@ -131,27 +128,3 @@ def render_cohort(rows: Sequence[tuple[str, Result]]) -> RenderableType:
             Text(summary(result)),
         )
     return table
-
-
-@contextmanager
-def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
-    """A progress bar on stderr, or a plain line per step where stderr is not a terminal."""
-    console = Console(file=sys.stderr)
-    if not console.is_terminal:
-        count = 0
-
-        def line(name: str) -> None:
-            nonlocal count
-            count += 1
-            console.print(Text(f"[{count}/{total}] {name}"))
-
-        yield line
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("grading", total=total)
-
-        def advance(name: str) -> None:
-            bar.update(task, advance=1, description=plain(name, 24))
-
-        yield advance

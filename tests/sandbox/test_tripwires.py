@@ -206,10 +206,14 @@ def test_names_that_this_torch_does_not_have_are_returned() -> None:
 @pytest.mark.parametrize(
     "how",
     [
-        "import threading\n    thread = threading.Thread(target=work)\n"
-        "    thread.start()\n    thread.join()",
-        "from concurrent.futures import ThreadPoolExecutor\n"
-        "    ThreadPoolExecutor(1).submit(work).result()",
+        (
+            "import threading\n    thread = threading.Thread(target=work)\n"
+            "    thread.start()\n    thread.join()"
+        ),
+        (
+            "from concurrent.futures import ThreadPoolExecutor\n"
+            "    ThreadPoolExecutor(1).submit(work).result()"
+        ),
         "import _thread, time\n    _thread.start_new_thread(work, ())\n    time.sleep(0.2)",
     ],
     ids=["a thread", "a pool", "the machinery"],
