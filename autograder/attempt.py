@@ -81,7 +81,7 @@ class Attempt:
         self._exercise: Exercise | None = None
         self._budget = Budget(config.limits)
         self._script: Sequence[Request] = ()
-        self._position = 0
+        self._position: int | None = None
         self._made: list[Request] | None = None
         self._made_bytes = 0
         self.one_by_one = False
@@ -114,24 +114,30 @@ class Attempt:
             finally:
                 self._budget.spend(time.perf_counter() - began)
 
-    def begin(self, exercise: Exercise) -> None:
-        """Turn to another exercise: a fresh worker and a fresh budget."""
+    def begin(self, exercise: Exercise, script: Sequence[Request] = ()) -> None:
+        """Turn to another exercise: a fresh worker and a fresh budget.
+
+        `script` is what the exercise's checks asked an earlier submission, one after another.
+        """
         # Before its worker is gone, which knows how long it had to wait.
         self._budget.begin_exercise()
         if self._exercise is not None:
             self._drop()
         self._exercise = exercise
+        self._script = script
+        self._position = None
 
-    def begin_check(self, script: Sequence[Request] | None) -> None:
-        """Turn to another check; `script` is what it asked an earlier submission, if known."""
-        self._script = script or ()
-        self._position = 0
-        self._made = [] if script is None else None
+    def begin_check(self, place: int | None = None) -> None:
+        """Turn to another check; `place` is where it begins in the script, None if nowhere."""
+        if place != self._position:
+            # The check before it ended early.
+            self._leave_script()
+            self._position = place
+        self._made = [] if place is None else None
         self._made_bytes = 0
 
     def end_check(self) -> Sequence[Request] | None:
-        """What the check has asked; None if it had a script."""
-        self._leave_script()
+        """What the check has asked; None if it has a place in the script."""
         made, self._made = self._made, None
         return made
 
@@ -196,12 +202,17 @@ class Attempt:
         return TimedWorker(worker)
 
     def _expects(self, request: Request) -> bool:
-        return self._position < len(self._script) and self._script[self._position] == request
+        position = self._position
+        return (
+            position is not None
+            and position < len(self._script)
+            and self._script[position] == request
+        )
 
     def _post(self, worker: Worker, request: Request) -> None:
         """See to it that the request is posted, and the next of the script with it."""
         posts = [] if worker.waiting else [request]
-        if self._script:
+        if self._position is not None:
             known = self._position + max(worker.waiting, 1)
             if known - self._position <= _AHEAD // 2:
                 for coming in self._script[known : self._position + _AHEAD]:
@@ -225,8 +236,8 @@ class Attempt:
             self._made_bytes = _SCRIPT_BYTES
 
     def _leave_script(self) -> None:
-        """From here on, calls go one by one."""
-        self._script = ()
+        """Until a check begins that has a place in it, calls go one by one."""
+        self._position = None
         if self._worker is not None and self._worker.waiting:
             began = time.perf_counter()
             self._worker.settle(_SETTLE_SECONDS)

@@ -47,8 +47,8 @@ Progress = Callable[[Result], None]
 class Opened(Backend, Protocol):
     """A backend that is told which exercise and which check come next."""
 
-    def begin(self, exercise: Exercise) -> None: ...
-    def begin_check(self, script: Sequence[Request] | None) -> None: ...
+    def begin(self, exercise: Exercise, script: Sequence[Request] = ()) -> None: ...
+    def begin_check(self, place: int | None = None) -> None: ...
     def end_check(self) -> Sequence[Request] | None: ...
 
 
@@ -184,19 +184,24 @@ class Grader:
         *,
         clock_only: bool = False,
     ) -> None:
-        backend.begin(exercise)
+        checks = [
+            check
+            for check in self.checks
+            if check.exercise == exercise.id and (TAG in check.tags or not clock_only)
+        ]
+        script, places = self._script(checks, seed)
+        backend.begin(exercise, script)
         student = Student(backend, self.assignment.config.functions)
-        for check in self.checks:
-            if check.exercise != exercise.id or (clock_only and TAG not in check.tags):
-                continue
+        for check in checks:
             blocked = gated(check, tally.done)
             if blocked is not None:
                 tally.skip(check, blocked)
                 continue
-            ending = self._run_check(check, backend, student, seed)
+            place = places.get(check.id)
+            ending = self._run_check(check, backend, place, student, seed)
             if ending.outcome is Outcome.GRADER_ERROR:
                 # Bad luck (a full disk, a starved machine) deserves a second try; a bug repeats.
-                ending = self._run_check(check, backend, student, seed)
+                ending = self._run_check(check, backend, place, student, seed)
             if ending.failure is not None:
                 ending = replace(ending, failure=self._explained(ending.failure, ending, exercise))
             if ending.outcome is Outcome.FORBIDDEN and ending.failure is not None:
@@ -204,9 +209,23 @@ class Grader:
                 return
             tally.add(check, ending)
 
-    def _run_check(self, check: CheckSpec, backend: Opened, student: Student, seed: int) -> Ending:
-        known = self._scripts.get(check.id)
-        backend.begin_check(known[1] if known is not None and known[0] == seed else None)
+    def _script(
+        self, checks: Sequence[CheckSpec], seed: int
+    ) -> tuple[list[Request], dict[str, int]]:
+        """What these checks will ask, as far as it is known, and where in it each begins."""
+        script: list[Request] = []
+        places = {}
+        for check in checks:
+            known_seed, requests = self._scripts.get(check.id, (None, ()))
+            if known_seed == seed:
+                places[check.id] = len(script)
+                script += requests
+        return script, places
+
+    def _run_check(
+        self, check: CheckSpec, backend: Opened, place: int | None, student: Student, seed: int
+    ) -> Ending:
+        backend.begin_check(place)
         ending = self._suite.run(check, student, seed)
         made = backend.end_check()
         if made is not None and ending.outcome is Outcome.PASSED:
@@ -237,10 +256,10 @@ class _Unsandboxed:
     def __init__(self, module: InProcess) -> None:
         self.call = module.call
 
-    def begin(self, exercise: Exercise) -> None:
+    def begin(self, exercise: Exercise, script: Sequence[Request] = ()) -> None:
         pass
 
-    def begin_check(self, script: Sequence[Request] | None) -> None:
+    def begin_check(self, place: int | None = None) -> None:
         pass
 
     def end_check(self) -> None:

@@ -50,8 +50,8 @@ def attempt_at(
     sandbox: Sandbox, config: Config, source: str, script: list[Request] | None
 ) -> Attempt:
     attempt = Attempt(sandbox, config, {"operators.py": source.encode()})
-    attempt.begin(config.exercise("bias"))
-    attempt.begin_check(script)
+    attempt.begin(config.exercise("bias"), script or ())
+    attempt.begin_check(None if script is None else 0)
     return attempt
 
 
@@ -93,8 +93,27 @@ def test_a_check_without_a_script_leaves_one(sandbox: Sandbox, config: Config) -
         for given in inputs(3):
             attempt.call("add_bias", given, {})
         assert attempt.end_check() == script(3)
-        attempt.begin_check(script(3))
+        attempt.begin_check(0)
         assert attempt.end_check() is None
+
+
+def test_the_next_check_begins_before_the_last_one_ends(sandbox: Sandbox, config: Config) -> None:
+    source = COUNTING.format(at=-1, what="pass")
+    with attempt_at(sandbox, config, source, script(9)) as attempt:
+        for given in inputs(3):
+            attempt.call("add_bias", given, {})
+        attempt.end_check()
+        attempt.begin_check(3)
+        for given in inputs(9)[3:5]:
+            reply = attempt.call("add_bias", given, {})
+            assert torch.equal(reply.value, given[0] + given[1])
+        # This one ends early, and the third begins elsewhere than expected.
+        attempt.end_check()
+        attempt.begin_check(8)
+        x, b = inputs(9)[8]
+        assert torch.equal(attempt.call("add_bias", (x, b), {}).value, x + b)
+        # All nine were made once, and the last one again.
+        assert attempt.call("add_bias_backward", (torch.ones(1),), {}).value == 10
 
 
 def test_a_request_too_large_to_keep_ends_the_script_it_leaves(
@@ -131,6 +150,7 @@ def test_a_fault_belongs_to_the_call_that_made_it(
                     attempt.call("add_bias", given, {})
             elif index == at:
                 attempt.end_check()
+                attempt.begin_check(None)
             else:
                 assert torch.equal(attempt.call("add_bias", given, {}).value, given[0] + given[1])
 
