@@ -25,7 +25,7 @@ from autograder.student import Reply, StudentFault, StudentMissing, StudentTimed
 
 if TYPE_CHECKING:
     from autograder.sandbox import Worker
-    from autograder.sandbox.request import Request
+    from autograder.sandbox.request import Load, Request
     from autograder.sandbox.timed_worker import TimedWorker
     from autograder.timing.stand import Stand
     from autograder.timing.timer import Timer
@@ -80,6 +80,7 @@ class Attempt:
         self._status: Mapping[str, str] = {}
         self._exercise: Exercise | None = None
         self._budget = Budget(config.limits)
+        self._last = False
         self._script: Sequence[Request] = ()
         self._position: int | None = None
         self._made: list[Request] | None = None
@@ -99,7 +100,7 @@ class Attempt:
             self._drop()
             self._worker = self._sandbox.spawn()
             self._budget.watch(self._worker.pid)
-            self._sandbox.spawn_ahead()
+            self._sandbox.spawn_ahead(None if self._last else self._load())
             began = time.perf_counter()
             try:
                 self._status = self._worker.load(
@@ -114,11 +115,15 @@ class Attempt:
             finally:
                 self._budget.spend(time.perf_counter() - began)
 
-    def begin(self, exercise: Exercise, script: Sequence[Request] = ()) -> None:
+    def begin(
+        self, exercise: Exercise, script: Sequence[Request] = (), *, last: bool = False
+    ) -> None:
         """Turn to another exercise: a fresh worker and a fresh budget.
 
         `script` is what the exercise's checks asked an earlier submission, one after another.
+        Unless it is the `last` one, the next exercise's worker is made ready meanwhile.
         """
+        self._last = last
         # Before its worker is gone, which knows how long it had to wait.
         self._budget.begin_exercise()
         if self._exercise is not None:
@@ -200,6 +205,12 @@ class Attempt:
             worker.close()
             raise StudentMissing(self._missing(function, status))
         return TimedWorker(worker)
+
+    def _load(self) -> Load:
+        # Imports torch.
+        from autograder.sandbox.request import Load
+
+        return Load(self._files, self._config.module, self._config.functions)
 
     def _expects(self, request: Request) -> bool:
         position = self._position

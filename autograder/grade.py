@@ -47,7 +47,9 @@ Progress = Callable[[Result], None]
 class Opened(Backend, Protocol):
     """A backend that is told which exercise and which check come next."""
 
-    def begin(self, exercise: Exercise, script: Sequence[Request] = ()) -> None: ...
+    def begin(
+        self, exercise: Exercise, script: Sequence[Request] = (), *, last: bool = False
+    ) -> None: ...
     def begin_check(self, place: int | None = None) -> None: ...
     def end_check(self) -> Sequence[Request] | None: ...
 
@@ -90,9 +92,10 @@ class Grader:
         self.close()
 
     def close(self) -> None:
+        # First, so that a grade that was interrupted ends soon: the suite's thread is waited for.
+        self._sandbox.close()
         self._suite.close()
         self._stand.close()
-        self._sandbox.close()
 
     @property
     def checks(self) -> tuple[CheckSpec, ...]:
@@ -115,7 +118,7 @@ class Grader:
         """
         tally = _Tally(self, submission, progress)
         try:
-            return self._grade(submission, tally, seed, only)
+            return self._suite.call(lambda: self._grade(submission, tally, seed, only))
         except GraderError as error:
             return tally.broken(str(error))
         except Exception:
@@ -125,9 +128,13 @@ class Grader:
     def grade_in_process(self, module: InProcess, *, seed: int = 0) -> Result:
         """The result of an imported module, called directly (no policy, no sandbox, no limits)."""
         tally = _Tally(self, Submission.from_files({}), None)
-        for exercise in self.assignment.config.exercises:
-            self._run_exercise(exercise, _Unsandboxed(module), tally, seed)
-        return tally.result(complete=True)
+
+        def run() -> Result:
+            for exercise in self.assignment.config.exercises:
+                self._run_exercise(exercise, _Unsandboxed(module), tally, seed)
+            return tally.result(complete=True)
+
+        return self._suite.call(run)
 
     def _grade(
         self, submission: Submission, tally: _Tally, seed: int, only: Collection[str] | None
@@ -158,16 +165,18 @@ class Grader:
             tally.isolation = dict(self._sandbox.layers)
             if only is not None:
                 tally.note(f"only {', '.join(sorted(only))} was graded")
-            for exercise in config.exercises:
-                if exercise.id not in chosen:
-                    continue
+            wanted = [exercise for exercise in config.exercises if exercise.id in chosen]
+            for exercise in wanted:
                 forbidden = [
                     v for name in exercise.functions for v in report.by_function.get(name, ())
                 ]
                 if forbidden:
                     tally.forbid(exercise, Failure(forbidden[0].message))
                 else:
-                    self._run_exercise(exercise, attempt, tally, seed, clock_only=clock_only)
+                    last = exercise is wanted[-1]
+                    self._run_exercise(
+                        exercise, attempt, tally, seed, clock_only=clock_only, last=last
+                    )
         return noted(tally.result(complete=True))
 
     def _policy(self, submission: Submission) -> PolicyReport:
@@ -183,6 +192,7 @@ class Grader:
         seed: int,
         *,
         clock_only: bool = False,
+        last: bool = False,
     ) -> None:
         checks = [
             check
@@ -190,7 +200,7 @@ class Grader:
             if check.exercise == exercise.id and (TAG in check.tags or not clock_only)
         ]
         script, places = self._script(checks, seed)
-        backend.begin(exercise, script)
+        backend.begin(exercise, script, last=last)
         student = Student(backend, self.assignment.config.functions)
         for check in checks:
             blocked = gated(check, tally.done)
@@ -256,7 +266,9 @@ class _Unsandboxed:
     def __init__(self, module: InProcess) -> None:
         self.call = module.call
 
-    def begin(self, exercise: Exercise, script: Sequence[Request] = ()) -> None:
+    def begin(
+        self, exercise: Exercise, script: Sequence[Request] = (), *, last: bool = False
+    ) -> None:
         pass
 
     def begin_check(self, place: int | None = None) -> None:

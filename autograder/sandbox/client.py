@@ -8,6 +8,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Mapping
+from secrets import randbits
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,14 @@ from .limits import Isolation, Tripwires, WorkerLimits
 from .zygote_process import ZygoteDiedError, ZygoteProcess
 
 if TYPE_CHECKING:
+    from .request import Load
     from .worker_handle import Worker
 
 __all__ = ["Sandbox"]
 
 _READY_SECONDS = 60.0
+_PRELOADED_BYTES = 1 << 16
+"""What a socket takes for certain while nobody reads it."""
 
 _PACKAGES = ("torch", "numpy", "jaxtyping", "wadler_lindig")
 """Imported in the zygote, and the only ones beside the standard library that a worker finds."""
@@ -50,6 +54,7 @@ class Sandbox:
         self._layers: dict[str, str] = {}
         self._zygote: ZygoteProcess | None = None
         self._spare: socket.socket | None = None
+        self._ordered: tuple[int, Load] | None = None
         self._closed = False
         self._lock = threading.RLock()
         self._workers: weakref.WeakSet[Worker] = weakref.WeakSet()
@@ -133,17 +138,18 @@ class Sandbox:
             self._zygote = None
             if self._spare is not None:
                 self._spare.close()
-                self._spare = None
+                self._spare = self._ordered = None
 
-    def spawn_ahead(self) -> None:
+    def spawn_ahead(self, load: Load | None = None) -> None:
         """Have the next worker forked while the current one works; `spawn` will give it out.
 
-        Does nothing if there is one already. What can't be forked now, `spawn` reports.
+        With `load` it imports that submission at once, and can be of use to no other. Does nothing
+        if there is one already. What can't be forked now, `spawn` reports.
         """
         with self._lock:
             if self._zygote is not None and self._spare is None and self._zygote.usable:
                 with contextlib.suppress(ZygoteDiedError):
-                    self._order(self._zygote)
+                    self._order(self._zygote, load)
 
     def discard_spare(self) -> None:
         """Kill the worker that was forked ahead, if there is one."""
@@ -155,13 +161,14 @@ class Sandbox:
     def end_submission(self) -> None:
         """Say that the next worker is for another submission.
 
-        Where workers share a user, one that waited while student code ran may have been tampered
-        with: it is thrown away.
+        One that was forked ahead is thrown away if it has imported this submission, or if it waited
+        under the same user while student code ran, and so may have been tampered with.
         """
-        if not self._layers.get("uid", "").startswith("active"):
+        own_user = self._layers.get("uid", "").startswith("active")
+        if self._ordered is not None or not own_user:
             self.discard_spare()
 
-    def _order(self, zygote: ZygoteProcess) -> None:
+    def _order(self, zygote: ZygoteProcess, load: Load | None = None) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             zygote.order_worker(theirs)
@@ -170,7 +177,22 @@ class Sandbox:
             raise
         finally:
             theirs.close()
-        self._spare = ours
+        self._spare, self._ordered = ours, None
+        if load is not None:
+            self._preload(ours, load)
+
+    def _preload(self, channel: socket.socket, load: Load) -> None:
+        """Order the import now, if the socket takes the whole of it at once."""
+        request_id = randbits(52)
+        message = b"".join(load.frame(request_id))
+        if len(message) <= _PRELOADED_BYTES:
+            channel.setblocking(False)
+            with contextlib.suppress(OSError):
+                if channel.send(message, socket.MSG_NOSIGNAL) == len(message):
+                    self._ordered = (request_id, load)
+                    return
+            # Half a message is of no use to anybody.
+            self.discard_spare()
 
     def _spawn(self, zygote: ZygoteProcess) -> Worker:
         # Imports torch, which a grader that only starts its sandbox doesn't need yet.
@@ -179,6 +201,7 @@ class Sandbox:
         if self._spare is None:
             self._order(zygote)
         ours, self._spare = self._spare, None
+        ordered, self._ordered = self._ordered, None
         if ours is None:
             raise SandboxError("the worker that was ordered vanished")
         try:
@@ -186,7 +209,8 @@ class Sandbox:
         except BaseException:
             ours.close()
             raise
-        worker = Worker(zygote, Connection(ours, pid, pidfd, self.limits.reply_mib << 20), pid)
+        connection = Connection(ours, pid, pidfd, self.limits.reply_mib << 20)
+        worker = Worker(zygote, connection, pid, ordered)
         self._workers.add(worker)
         header = worker.wait_until_ready(_READY_SECONDS)
         self._layers = dict(header["layers"])

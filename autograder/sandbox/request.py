@@ -1,4 +1,4 @@
-"""One call of a student's function as it travels: encoded once, sent once or several times."""
+"""What a worker is asked, as it travels: encoded once, sent once or several times."""
 
 from __future__ import annotations
 
@@ -8,12 +8,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from .encoder import encode_call
-from .protocol import Buffer, frame
+from .protocol import Buffer, frame, pack
 
-__all__ = ["Request"]
+__all__ = ["Load", "Request"]
 
 _KEPT_BYTES = 1 << 15
 """A request with more than this may hold views of tensors, which change; it isn't kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The order to import `module` from `files` (name → content) and to look for `functions`."""
+
+    files: Mapping[str, bytes]
+    module: str
+    functions: tuple[str, ...]
+
+    def frame(self, request_id: int) -> list[Buffer]:
+        """The pieces of the frame that orders it under an id. Raises ProtocolError if too long."""
+        header = {
+            "id": request_id,
+            "op": "load",
+            "files": [[name, len(content)] for name, content in self.files.items()],
+            "module": self.module,
+            "functions": list(self.functions),
+        }
+        return pack(header, list(self.files.values()))
 
 
 @dataclass(frozen=True, slots=True)

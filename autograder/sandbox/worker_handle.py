@@ -21,7 +21,7 @@ from . import faults
 from .connection import Connection, DeadlineError, HangUpError
 from .decoder import Decoder
 from .protocol import Buffer, ProtocolError, pack
-from .request import Request
+from .request import Load, Request
 from .zygote_process import ZygoteDiedError, ZygoteProcess
 
 __all__ = ["Worker"]
@@ -33,9 +33,19 @@ _DEATH_SECONDS = 1.0
 
 
 class Worker:
-    """One confined process with one submission. After a fatal fault it is dead and stays so."""
+    """One confined process with one submission. After a fatal fault it is dead and stays so.
 
-    def __init__(self, zygote: ZygoteProcess, connection: Connection, pid: int) -> None:
+    `ordered` is what it has been told to load already, and under which id.
+    """
+
+    def __init__(
+        self,
+        zygote: ZygoteProcess,
+        connection: Connection,
+        pid: int,
+        ordered: tuple[int, Load] | None = None,
+    ) -> None:
+        self._ordered = ordered
         self._zygote = zygote
         self._connection = connection
         self.pid = pid
@@ -72,16 +82,16 @@ class Worker:
         if file not in files:
             raise StudentMissing(f"the submission has no file {file}")
         self._places = faults.Places(files)
-        header: dict[str, Any] = {
-            "op": "load",
-            "files": [[name, len(content)] for name, content in files.items()],
-            "module": module,
-            "functions": list(functions),
-        }
+        load = Load(files, module, tuple(functions))
         self._require_alive()
-        header["id"] = randbits(52)
-        self._connection.send(pack(header, list(files.values())))
-        reply, payload = self._receive(header["id"], timeout)
+        if self._ordered is None:
+            request_id = randbits(52)
+            self._connection.send(load.frame(request_id))
+        else:
+            request_id, ordered = self._ordered
+            if ordered != load:
+                raise SandboxError("this worker was forked ahead for another submission")
+        reply, payload = self._receive(request_id, timeout)
         try:
             if reply.get("kind") != "loaded":
                 raise faults.fault_of_import(file, reply, self._places)
@@ -213,7 +223,7 @@ class Worker:
         Raises SandboxError. Part of the sandbox's own business.
         """
         try:
-            header, _ = self._connection.receive(timeout)
+            header, _ = self._connection.receive(timeout, last=self._ordered is None)
             return header
         except (DeadlineError, HangUpError, ProtocolError):
             self.close()
