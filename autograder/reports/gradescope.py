@@ -37,7 +37,9 @@ def gradescope(result: Result) -> dict[str, Any]:
         "leaderboard": [dict(board) for board in boards if board is not None],
         "extra_data": _extra(result),
     }
-    if result.status is not Status.GRADER_ERROR and result.score is not None:
+    # An incomplete report has no total: what was not looked at yet must not count as lost.
+    graded = result.complete and result.status is not Status.GRADER_ERROR
+    if graded and result.score is not None:
         report["score"] = result.score
     return report
 
