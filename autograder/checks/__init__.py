@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from autograder.checks import values
-from autograder.checks.battery import (
-    FunctionChecks,
-    OperatorChecks,
-    Pullback,
-    StableFunctionChecks,
-    StableOperatorChecks,
-)
+from autograder.checks.battery import OperatorChecks, Pullback, StableOperatorChecks
 from autograder.checks.cases import (
     Arguments,
     Case,
@@ -21,6 +15,7 @@ from autograder.checks.cases import (
 )
 from autograder.checks.compare import CheckFailed, assert_close, assert_results
 from autograder.checks.forall import for_all, for_each
+from autograder.checks.functions import FunctionChecks, StableFunctionChecks
 from autograder.checks.journeys import Journey, Run
 from autograder.checks.marks import contract, exercise
 from autograder.checks.racing import race
