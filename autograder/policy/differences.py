@@ -10,6 +10,7 @@ Other ways to write it are caught, if at all, by the accuracy asked for.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import TypeGuard
 
 from autograder.policy.analysis import Analysis
@@ -38,20 +39,29 @@ def find_differences(a: Analysis) -> None:
         own = {each.name for each in file.tree.body if isinstance(each, ast.FunctionDef)}
         # A function that is handed over is somebody's derivative in the making, too.
         own |= {each.arg for each in ast.walk(function.node.args) if isinstance(each, ast.arg)}
+        values = _assigned(function.node.body) if isinstance(function.node.body, list) else {}
         for node in ast.walk(function.node):
-            if _is_stencil(node, own):
+            if _is_stencil(node, own, values):
                 a.site(function.unit, hit, "numerical differentiation", node)
 
 
-def _is_stencil(node: ast.AST, own: set[str]) -> TypeGuard[ast.expr]:
+def _is_stencil(
+    node: ast.AST, own: set[str], values: dict[str, list[ast.expr]]
+) -> TypeGuard[ast.expr]:
     """Whether a node is a complex literal, or f(x + e) - f(x - e) for f in `own`."""
     match node:
         case ast.Constant(value=complex()):
             return True
-        case ast.BinOp(
-            left=ast.Call(func=ast.Name(id=name), args=left),
-            op=ast.Sub(),
-            right=ast.Call(func=ast.Name(id=other), args=right),
+        case ast.BinOp(left=first, op=ast.Sub(), right=second):
+            return _are_nearby(_value(first, values), _value(second, values), own)
+    return False
+
+
+def _are_nearby(first: ast.expr, second: ast.expr, own: set[str]) -> bool:
+    match first, second:
+        case (
+            ast.Call(func=ast.Name(id=name), args=left),
+            ast.Call(func=ast.Name(id=other), args=right),
         ) if name == other and name in own and len(left) == len(right):
             pairs = [(a, b) for a, b in zip(left, right, strict=True) if ast.dump(a) != ast.dump(b)]
             return len(pairs) == 1 and _are_mirrored(*pairs[0])
@@ -214,12 +224,22 @@ def _assigned(body: list[ast.stmt]) -> dict[str, list[ast.expr]]:
         for node in ast.walk(statement):
             if isinstance(node, ast.Assign):
                 for target in node.targets:
-                    if isinstance(target, ast.Name):
-                        found.setdefault(target.id, []).append(node.value)
+                    for name, value in _pairs(target, node.value):
+                        found.setdefault(name, []).append(value)
             match node:
                 case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                     found.setdefault(name, []).append(value)
     return found
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """The names that an assignment binds, each with what is written for it."""
+    match target, value:
+        case ast.Name(id=name), _:
+            yield name, value
+        case ast.Tuple(elts=targets), ast.Tuple(elts=values) if len(targets) == len(values):
+            for each, written in zip(targets, values, strict=True):
+                yield from _pairs(each, written)
 
 
 def _defaults(arguments: ast.arguments) -> dict[str, list[ast.expr]]:

@@ -58,6 +58,11 @@ QUOTIENTS = {
         def f(x):
             return ((x + 1e-30j) ** 3).imag * 1e30
     """,
+    "two at once, and no quotient": """
+        def f(x):
+            near, far = relu(x + 1e-6), relu(x - 1e-6)
+            return (near - far) * 5e5
+    """,
     "a wide stencil": """
         def f(x):
             near = relu(x + 0.1) - relu(x - 0.1)
