@@ -174,10 +174,13 @@ def _make_base(engine: Engine, work: Path) -> None:
     The sources are handed on as the files that they are: no mirror is named here.
     """
     sources = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")]
+    # A machine has the one or the others.
     given = [
         str(path)
         for path in sources
-        if path.suffix in (".list", ".sources") and "debian" in path.read_text().lower()
+        if path.suffix in (".list", ".sources")
+        and path.is_file()
+        and "debian" in path.read_text(errors="replace").lower()
     ]
     if not given:
         raise EngineError("no registry can be reached, and apt here has no Debian sources")
