@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -70,6 +71,8 @@ def grade(
     from autograder.attempt import sandbox_for
 
     with sandbox_for(config, Isolation(isolation.value)) as sandbox:
+        # The grader turns it on again, once there is garbage to be had.
+        gc.disable()
         # Both processes import torch, at the same time.
         from autograder.grade import Grader
 
