@@ -24,7 +24,7 @@ from autograder.archive import list_archive
 from autograder.errors import SubmissionError
 from autograder.submission import read_submission
 
-ROUNDS = int(os.environ.get("FUZZ_ROUNDS", "1000"))
+ROUNDS = int(os.environ.get("FUZZ_ROUNDS", "2000"))
 WANTED = ("operators.py", "losses.py")
 LIMIT = 4_096
 
